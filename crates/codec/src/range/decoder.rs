@@ -1,0 +1,40 @@
+//! Bytes in, symbols out.
+
+use constriction::backends::Cursor;
+use constriction::stream::Decode;
+use constriction::stream::queue::DefaultRangeDecoder;
+
+use super::Model;
+use crate::cdf::Mixture;
+use crate::error::Error;
+
+/// Decodes what a `RangeEncoder` wrote. Damaged bytes give other symbols, never more of them: a digest has to tell.
+#[derive(Debug)]
+pub(crate) struct RangeDecoder {
+    coder: DefaultRangeDecoder<Cursor<u32, Vec<u32>>>,
+}
+
+impl RangeDecoder {
+    /// Starts on a block's code.
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes are not whole words.
+    pub(crate) fn new(bytes: &[u8]) -> Result<Self, Error> {
+        let (words, rest) = bytes.as_chunks::<4>();
+        if !rest.is_empty() {
+            return Err(Error::corrupt("length of a block"));
+        }
+        let words: Vec<u32> = words.iter().map(|&word| u32::from_le_bytes(word)).collect();
+        let Ok(coder) = DefaultRangeDecoder::from_compressed(words);
+        Ok(Self { coder })
+    }
+
+    /// Decodes one symbol.
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes cannot come from an encoder.
+    #[inline]
+    pub(crate) fn decode(&mut self, mixture: &Mixture) -> Result<u8, Error> {
+        self.coder.decode_symbol(Model(mixture)).map_err(|_| Error::corrupt("code of a block"))
+    }
+}

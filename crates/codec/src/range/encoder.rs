@@ -1,0 +1,57 @@
+//! Symbols in, bytes out.
+
+use constriction::stream::Encode;
+use constriction::stream::queue::DefaultRangeEncoder;
+
+use super::Model;
+use crate::cdf::{Mixture, PRECISION};
+use crate::tables::LOG2;
+
+/// Encodes symbols and counts what they should cost.
+#[derive(Debug, Default)]
+pub(crate) struct RangeEncoder {
+    coder: DefaultRangeEncoder,
+    /// Unit 2^-16 bits.
+    ideal_bits: u64,
+}
+
+impl RangeEncoder {
+    /// Encodes one symbol of the mixture's alphabet.
+    #[inline]
+    pub(crate) fn encode(&mut self, symbol: u8, mixture: &Mixture) {
+        let (_, width) = mixture.share(symbol);
+        self.ideal_bits += cost(width);
+        // Every symbol of a mixture has mass and the backend is a Vec: neither error can occur.
+        let done = self.coder.encode_symbol(symbol, Model(mixture));
+        assert!(done.is_ok(), "a mixture gives mass to every symbol");
+    }
+
+    /// The code (a whole number of 4-byte little-endian words) and its ideal length in 2^-16 bits.
+    pub(crate) fn finish(self) -> (Vec<u8>, u64) {
+        let Ok(words) = self.coder.into_compressed();
+        (words.into_iter().flat_map(u32::to_le_bytes).collect(), self.ideal_bits)
+    }
+}
+
+/// `-log2(width / 2^24)` in 2^-16 bits, linear between entries of the table (error below 2^-18 bits).
+#[inline]
+fn cost(width: u32) -> u64 {
+    let whole = width.ilog2();
+    let fraction = (u64::from(width) << 16 >> whole) & 0xffff; // 16 bits after the leading one
+    let (index, rest) = ((fraction >> 8) as usize, fraction & 255);
+    let log2 = u64::from(LOG2[index]) + ((u64::from(LOG2[index + 1] - LOG2[index]) * rest) >> 8);
+    ((PRECISION as u64) << 16) - (u64::from(whole) << 16) - log2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cost_is_the_binary_logarithm() {
+        for width in [1u32, 2, 3, 5, 100, 4097, 65_535, 1 << 20, (1 << 24) - 4096] {
+            let exact = 24.0 - f64::from(width).log2();
+            assert!((cost(width) as f64 / 65_536.0 - exact).abs() < 1e-4, "{width}");
+        }
+    }
+}

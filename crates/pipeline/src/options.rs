@@ -1,0 +1,105 @@
+//! What a caller may choose.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+pub use kolmo_codec::limits::Limits;
+pub use kolmo_data::open::Fidelity;
+pub use kolmo_model::device::DeviceChoice;
+
+/// How a dataset is compressed.
+#[derive(Debug, Clone)]
+pub struct CompressOptions {
+    /// Whole files byte for byte, or pixels and image facts only.
+    pub fidelity: Fidelity,
+    /// How Programs are learned. `None` stores everything the general way.
+    pub learn: Option<LearnOptions>,
+    /// A Program made by [`crate::train`]: used as it is where the sample layout fits, nothing is learned then.
+    pub program: Option<PathBuf>,
+    /// Worker threads; 0 means one a core. Part of what makes an archive repeatable: same seed, device and threads, same bytes.
+    pub threads: usize,
+    /// Replace an output that exists.
+    pub force: bool,
+    /// Only look and estimate; nothing is written.
+    pub dry_run: bool,
+    /// What reading may cost.
+    pub limits: Limits,
+    /// Asks a running call to stop early.
+    pub stop: StopFlag,
+}
+
+impl Default for CompressOptions {
+    fn default() -> Self {
+        Self {
+            fidelity: Fidelity::Files,
+            learn: Some(LearnOptions::default()),
+            program: None,
+            threads: 0,
+            force: false,
+            dry_run: false,
+            limits: Limits::default(),
+            stop: StopFlag::default(),
+        }
+    }
+}
+
+/// How a Program is learned from a group of images.
+#[derive(Debug, Clone)]
+pub struct LearnOptions {
+    /// Size of the network and length of training, 1 (seconds) to 9 (an hour); see [`kolmo_model::effort`].
+    pub effort: u8,
+    /// Upper bound on training time over all groups; the schedule is planned to fit.
+    pub time_budget: Option<Duration>,
+    /// Seed of initial weights, sampling and the train/validation/test split.
+    pub seed: u64,
+    /// Where training runs. Coding always runs on the CPU, in integers.
+    pub device: DeviceChoice,
+    /// Folder in which checkpoints are kept, so that an interrupted training can be resumed.
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from the checkpoint found in `checkpoint`.
+    pub resume: bool,
+}
+
+impl Default for LearnOptions {
+    fn default() -> Self {
+        Self { effort: 5, time_budget: None, seed: 0, device: DeviceChoice::Auto, checkpoint: None, resume: false }
+    }
+}
+
+/// How an archive is expanded.
+#[derive(Debug, Clone, Default)]
+pub struct ExpandOptions {
+    /// Worker threads; 0 means one a core.
+    pub threads: usize,
+    /// Replace files that exist.
+    pub force: bool,
+    /// Only these items (archive paths); empty means all.
+    pub only: Vec<String>,
+    /// What reading may cost.
+    pub limits: Limits,
+    /// Asks a running call to stop early.
+    pub stop: StopFlag,
+}
+
+/// A request to stop, shared between a signal handler and a running call.
+///
+/// First request: training ends and its best checkpoint is used. Second: the call returns `Error::Cancelled` and leaves nothing behind.
+#[derive(Debug, Clone, Default)]
+pub struct StopFlag(Arc<AtomicU8>);
+
+impl StopFlag {
+    /// Asks once more, and tells how often it has been asked.
+    pub fn request(&self) -> u8 {
+        self.0.fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    }
+    /// Training should end with what it has.
+    pub fn stop_training(&self) -> bool {
+        self.0.load(Ordering::SeqCst) >= 1
+    }
+    /// Everything should end.
+    pub fn cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst) >= 2
+    }
+}

@@ -1,0 +1,295 @@
+//! What a call found out: plain data, ready for JSON.
+
+use serde::Serialize;
+
+/// What [`crate::compress`] did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CompressSummary {
+    /// Archive path as given (empty with `dry_run`).
+    pub archive: String,
+    /// `files` or `pixels`.
+    pub fidelity: String,
+    /// Step 1.
+    pub preprocess: PreprocessSummary,
+    /// Steps 2, 3 and 5, one entry a Program that was learned or given (kept or not).
+    pub programs: Vec<ProgramSummary>,
+    /// Coding of the samples and of everything else.
+    pub coding: CodingSummary,
+    /// Where the bytes of the archive go.
+    pub sizes: ArchiveSizes,
+    /// Whole archive over raw samples, bits per subpixel; 0 if there is no image.
+    pub rate_bpsp: f64,
+    /// Archive size in per cent of the input files' size.
+    pub percent_of_input: f64,
+    /// Items whose expansion was compared and found equal.
+    pub verified_files: u64,
+    /// Wall time of the whole call.
+    pub seconds: f64,
+    /// The archive was only estimated, nothing was written.
+    pub estimate: bool,
+}
+
+/// Step 1: what was found and what is learned from.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PreprocessSummary {
+    /// Files found.
+    pub files: u64,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// Files taken apart into samples.
+    pub images: u64,
+    /// Their samples (width x height x channels).
+    pub subpixels: u64,
+    /// Size of the samples unpacked (a 1-bit sample counts as a byte), what rates refer to.
+    pub sample_bytes: u64,
+    /// Files that are stored the general way, with the reason.
+    pub general: Vec<NamedReason>,
+    /// Of those, how many are images that `--pixels` would learn.
+    pub general_but_pixels_would_learn: u64,
+    /// Exact copies of an earlier file; stored once.
+    pub duplicates: Vec<NamedReason>,
+    /// Images left out of learning because they are unlike the rest.
+    pub outliers: Vec<NamedReason>,
+    /// Images that could not be read (stored the general way).
+    pub unreadable: Vec<NamedReason>,
+    /// One entry a sample layout.
+    pub groups: Vec<GroupSummary>,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// A path and why it is named.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NamedReason {
+    /// Path inside the dataset.
+    pub path: String,
+    /// One clause.
+    pub reason: String,
+}
+
+/// Images of one sample layout.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct GroupSummary {
+    /// Sample layout, e.g. `rgb8`.
+    pub layout: String,
+    /// Images.
+    pub images: u64,
+    /// Their subpixels.
+    pub subpixels: u64,
+    /// Images learned from.
+    pub train: u64,
+    /// Images that choose when to stop.
+    pub validation: u64,
+    /// Images only ever measured.
+    pub test: u64,
+    /// Mean of each channel over the training part, as sample values.
+    pub mean: Vec<f64>,
+    /// Standard deviation of each channel over the training part.
+    pub deviation: Vec<f64>,
+}
+
+/// Steps 2, 3 and 5 for one group.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ProgramSummary {
+    /// Sample layout, e.g. `rgb8`.
+    pub group: String,
+    /// Parameters of the network.
+    pub parameters: u64,
+    /// Multiply-accumulates per pixel.
+    pub macs_per_pixel: u64,
+    /// Training steps taken, and planned.
+    pub steps: u64,
+    /// Training steps planned.
+    pub planned_steps: u64,
+    /// Why training ended: `done`, `early_stop`, `time_budget`, `interrupted`, `given`.
+    pub stopped: String,
+    /// Wall time of training and tuning.
+    pub seconds: f64,
+    /// Where it was trained: `cpu (flex)`, or the adapter's name.
+    pub device: String,
+    /// bpsp of the float network, the rounded one, and the tuned one.
+    pub rates: RatesSummary,
+    /// Size of the Program by coder.
+    pub sizes: ProgramSizes,
+    /// Whether the archive uses it; if not, why not.
+    pub kept: bool,
+    /// One clause, if not kept.
+    pub reason: String,
+}
+
+/// Rates (bits per subpixel) of the three states of a Program.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct RatesSummary {
+    /// The trained float network.
+    pub float: SplitRates,
+    /// The same, rounded to integers.
+    pub quantised: SplitRates,
+    /// After training the rounded network further.
+    pub tuned: SplitRates,
+}
+
+/// Rates on the three parts; NaN (JSON null) where a part is empty.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct SplitRates {
+    /// On a sample of the training part.
+    pub train: f64,
+    /// On the validation part.
+    pub validation: f64,
+    /// On the test part.
+    pub test: f64,
+}
+
+/// Bytes of a Program, raw and by coder.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ProgramSizes {
+    /// Serialised, a byte a weight.
+    pub raw: u64,
+    /// Huffman.
+    pub huffman: u64,
+    /// LZ77.
+    pub lz77: u64,
+    /// Adaptive range coding.
+    pub range: u64,
+    /// `raw`, `huffman`, `lz77` or `range`.
+    pub kept: String,
+}
+
+/// Step 4: coding, expanding, comparing.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CodingSummary {
+    /// Cross-entropy of the learned samples under the integer Programs, bytes.
+    pub ideal_bytes: f64,
+    /// What the coder needed for them, bytes.
+    pub payload_bytes: u64,
+    /// Subpixels coded by Programs.
+    pub subpixels: u64,
+    /// Wall time of encoding.
+    pub encode_seconds: f64,
+    /// Wall time of expanding and comparing.
+    pub verify_seconds: f64,
+}
+
+/// Where the bytes of an archive go. The parts sum to `total`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ArchiveSizes {
+    /// The file.
+    pub total: u64,
+    /// Header and digests.
+    pub frame: u64,
+    /// Programs, coded.
+    pub programs: u64,
+    /// Blocks of samples coded by Programs.
+    pub payload: u64,
+    /// Names, shapes, fingerprints.
+    pub index: u64,
+    /// What rebuilding files from samples needs (recipes).
+    pub recipes: u64,
+    /// Files stored the general way.
+    pub general: u64,
+}
+
+/// What [`crate::expand`] did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ExpandSummary {
+    /// Items written.
+    pub files: u64,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// Samples decoded.
+    pub subpixels: u64,
+    /// Items whose fingerprint was compared and found equal (all that were written, or the call fails).
+    pub verified_files: u64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// What [`crate::verify`] found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct VerifySummary {
+    /// Items in the archive.
+    pub files: u64,
+    /// Items that expand to what their fingerprint says (and equal the folder's file, if a folder was given).
+    pub verified_files: u64,
+    /// What differs, a clause each: item, where first, or missing, or surplus in the folder.
+    pub differences: Vec<NamedReason>,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// One item of an archive, for listing.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ItemSummary {
+    /// Path inside the archive.
+    pub path: String,
+    /// Size of the file it expands to.
+    pub file_bytes: u64,
+    /// `program`, `general`, `stored` or `copy`.
+    pub method: String,
+    /// Sample layout and shape for images, e.g. `rgb8 100x100`; empty for the rest.
+    pub shape: String,
+    /// Bytes it takes; `None` where items share a block.
+    pub coded_bytes: Option<u64>,
+    /// blake3 of the file (of layout and samples in a `pixels` archive), hex.
+    pub digest: String,
+}
+
+/// What [`crate::inspect`] reports.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct InspectSummary {
+    /// Format version.
+    pub format: String,
+    /// `files` or `pixels`.
+    pub fidelity: String,
+    /// Items.
+    pub files: u64,
+    /// Subpixels coded by Programs.
+    pub subpixels: u64,
+    /// Size of all files expanded.
+    pub file_bytes: u64,
+    /// Whole archive over raw samples, bpsp.
+    pub rate_bpsp: f64,
+    /// Where the bytes go.
+    pub sizes: ArchiveSizes,
+    /// Blocks.
+    pub blocks: u64,
+    /// One entry a Program.
+    pub programs: Vec<InspectProgram>,
+}
+
+/// A Program as found in an archive.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct InspectProgram {
+    /// Sample layout.
+    pub group: String,
+    /// Coded size in the archive.
+    pub coded_bytes: u64,
+    /// How it is coded.
+    pub coder: String,
+    /// Its parameters.
+    pub parameters: u64,
+    /// Multiply-accumulates per pixel.
+    pub macs_per_pixel: u64,
+    /// Components of the mixture.
+    pub components: u64,
+    /// Exact neighbour values that get mass of their own.
+    pub spikes: u64,
+    /// Subpixels it codes.
+    pub subpixels: u64,
+    /// Bytes of the blocks it codes.
+    pub payload_bytes: u64,
+}
+
+/// What [`crate::train`] and [`crate::tune`] did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TrainSummary {
+    /// Program file written.
+    pub output: String,
+    /// Step 1.
+    pub preprocess: PreprocessSummary,
+    /// One entry a Program in the file.
+    pub programs: Vec<ProgramSummary>,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Wall time.
+    pub seconds: f64,
+}
