@@ -1,0 +1,339 @@
+//! What is where: items and blocks, coded column by column.
+
+use crate::container::fields::{Fields, Runs, put_runs, put_varint, unzigzag, zigzag};
+use crate::container::header::{method_code, method_of};
+use crate::container::recipes::{RecipeBook, Recipes};
+use crate::container::{BLOCK_DIGEST_BYTES, PIECE_BYTES};
+use crate::general::GeneralMethod;
+use crate::limits::{Budget, Limits};
+use crate::{Error, names};
+
+/// One file of the dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Relative, `/`-separated; see [`crate::names::check_path`].
+    pub path: String,
+    /// What it consists of.
+    pub content: Content,
+}
+
+/// What an item consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// An image, coded by the Program of its block.
+    Image {
+        /// Number of the block.
+        block: u32,
+        /// Pixels, at least 1.
+        height: u32,
+        /// Pixels, at least 1.
+        width: u32,
+        /// Number of the recipe that makes the file of its samples.
+        recipe: u32,
+    },
+    /// Bytes, kept the general way. Longer than [`PIECE_BYTES`], they go on in the blocks that follow.
+    General {
+        /// Number of the (first) block.
+        block: u32,
+        /// Length.
+        bytes: u64,
+    },
+    /// The same as an earlier item, which is no copy itself.
+    Copy {
+        /// Number of that item.
+        of: u32,
+    },
+}
+
+/// How images of a block are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProgramMethod {
+    /// Whole symbols under the Program's CDFs.
+    Direct,
+}
+
+/// How a block is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockCoding {
+    /// Images under Program number `program`.
+    Program {
+        /// Number of the Program.
+        program: u32,
+        /// How.
+        method: ProgramMethod,
+    },
+    /// Bytes, solid.
+    General(GeneralMethod),
+}
+
+/// A unit that is decoded on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// How it is coded.
+    pub coding: BlockCoding,
+    /// Where its bytes begin in the archive.
+    pub offset: u64,
+    /// How many they are.
+    pub coded_bytes: u64,
+    /// See [`crate::container::block_digest`].
+    pub digest: [u8; 16],
+}
+
+/// An item's share of a general block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Number of the item.
+    pub item: u32,
+    /// Where in the item it begins.
+    pub start: u64,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// Items and blocks of an archive.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Items in bytewise order of their paths.
+    pub items: Vec<Item>,
+    /// Blocks in the order of their bytes.
+    pub blocks: Vec<Block>,
+    /// Size of all files together, copies included (as found when they were compressed).
+    pub file_bytes: u64,
+}
+
+impl Index {
+    /// For every block its parts in order: item, and for general blocks where in the item and how much. An image has `start` 0 and
+    /// `bytes` 0: its size follows from its shape.
+    ///
+    /// # Errors
+    /// `Corrupt` if an item names a block of the other kind or none, pieces share a block, or a block is empty or too long.
+    pub fn parts(&self) -> Result<Vec<Vec<Part>>, Error> {
+        const WHAT: &str = "index: items and blocks do not match";
+        let mut parts: Vec<Vec<Part>> = vec![Vec::new(); self.blocks.len()];
+        let mut sizes = vec![0u64; self.blocks.len()];
+        for (item, number) in self.items.iter().zip(0u32..) {
+            let (block, image, mut left) = match item.content {
+                Content::Image { block, .. } => (block, true, 0),
+                Content::General { block, bytes } => (block, false, bytes),
+                Content::Copy { .. } => continue,
+            };
+            let mut at = usize::try_from(block).map_err(|_| Error::corrupt(WHAT))?;
+            let long = left > PIECE_BYTES;
+            let mut start = 0u64;
+            loop {
+                let bytes = left.min(PIECE_BYTES);
+                let entry = self.blocks.get(at).ok_or(Error::corrupt(WHAT))?;
+                let fits = image == matches!(entry.coding, BlockCoding::Program { .. });
+                let (slot, size) = parts.get_mut(at).zip(sizes.get_mut(at)).ok_or(Error::corrupt(WHAT))?;
+                // A piece fills its block for good: nothing else fits in after it, and nothing may stand before it.
+                let taken = if long { PIECE_BYTES } else { bytes };
+                *size = size.checked_add(taken).filter(|&size| size <= PIECE_BYTES).ok_or(Error::corrupt(WHAT))?;
+                if !fits || (long && !slot.is_empty()) {
+                    return Err(Error::corrupt(WHAT));
+                }
+                slot.push(Part { item: number, start, bytes });
+                left = left.saturating_sub(bytes);
+                if left == 0 {
+                    break;
+                }
+                start = start.saturating_add(bytes);
+                at = at.saturating_add(1);
+            }
+        }
+        if parts.iter().any(Vec::is_empty) { Err(Error::corrupt(WHAT)) } else { Ok(parts) }
+    }
+
+    pub(super) fn to_bytes(&self, recipes: &RecipeBook) -> Vec<u8> {
+        let (mut copy_steps, mut sizes) = (Vec::new(), Vec::new());
+        let (mut block_steps, mut recipe_steps, mut heights, mut widths) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut last_block, mut last_recipe) = (0u32, 0u32);
+        let step = |steps: &mut Vec<u64>, from: &mut u32, to: u32| {
+            steps.push(zigzag(i64::from(to).wrapping_sub(i64::from(*from))));
+            *from = to;
+        };
+        for (item, number) in self.items.iter().zip(0u32..) {
+            match item.content {
+                Content::Image { block, height, width, recipe } => {
+                    step(&mut block_steps, &mut last_block, block);
+                    step(&mut recipe_steps, &mut last_recipe, recipe);
+                    heights.push(height);
+                    widths.push(width);
+                }
+                Content::General { block, bytes } => {
+                    step(&mut block_steps, &mut last_block, block);
+                    put_varint(&mut sizes, bytes);
+                }
+                Content::Copy { of } => put_varint(&mut copy_steps, number.saturating_sub(of).into()),
+            }
+        }
+        let programs = self.blocks.iter().map(|block| match block.coding {
+            BlockCoding::Program { program, .. } => u64::from(program).saturating_add(1),
+            BlockCoding::General(_) => 0,
+        });
+        let methods = self.blocks.iter().map(|block| match block.coding {
+            BlockCoding::Program { method: ProgramMethod::Direct, .. } => 0,
+            BlockCoding::General(method) => method_code(method),
+        });
+        let mut coded = Vec::new();
+        self.blocks.iter().for_each(|block| put_varint(&mut coded, block.coded_bytes));
+        let mut recipe_lengths = Vec::new();
+        recipes.lengths.iter().for_each(|&length| put_varint(&mut recipe_lengths, length));
+
+        let mut out = Vec::new();
+        for count in [self.items.len() as u64, self.blocks.len() as u64, recipes.len() as u64, self.file_bytes] {
+            put_varint(&mut out, count);
+        }
+        let paths: Vec<&str> = self.items.iter().map(|item| item.path.as_str()).collect();
+        out.extend_from_slice(&names::write(&paths));
+        let copies = self.items.iter().map(|item| u8::from(matches!(item.content, Content::Copy { .. })));
+        let columns = [
+            runs(copies),
+            copy_steps,
+            runs(block_steps),
+            runs(heights),
+            runs(widths),
+            runs(recipe_steps),
+            sizes,
+            runs(programs),
+            runs(methods),
+            coded,
+            recipe_lengths,
+        ];
+        for column in columns {
+            put_varint(&mut out, column.len() as u64);
+            out.extend_from_slice(&column);
+        }
+        for block in &self.blocks {
+            out.extend_from_slice(&block.digest);
+        }
+        out
+    }
+
+    /// Reads what [`Index::to_bytes`] wrote, for blocks that begin at `blocks_offset` and take `blocks_bytes`.
+    pub(super) fn from_bytes(
+        bytes: &[u8],
+        recipes: Vec<u8>,
+        layout: &SectionFacts,
+        limits: &Limits,
+        budget: &mut Budget,
+    ) -> Result<(Self, Recipes), Error> {
+        let mut fields = Fields::new("index", bytes);
+        let n_items = fields.varint()?;
+        let n_blocks = fields.varint32()?;
+        let n_recipes = fields.varint32()?;
+        let file_bytes = fields.varint()?;
+        if n_items > limits.items.min(u32::MAX.into()) {
+            return Err(Error::LimitExceeded { what: "number of items", limit: limits.items });
+        }
+        let names = names::read(&mut fields, n_items, budget)?;
+        let mut column = |what| -> Result<(&'static str, &[u8]), Error> {
+            let len = fields.varint()?;
+            Ok((what, fields.take(len)?))
+        };
+        let mut copies = of_runs(column("copies of the index")?);
+        let mut copy_steps = of_fields(column("copy targets of the index")?);
+        let mut block_steps = of_runs(column("item blocks of the index")?);
+        let mut heights = of_runs(column("heights of the index")?);
+        let mut widths = of_runs(column("widths of the index")?);
+        let mut recipe_steps = of_runs(column("item recipes of the index")?);
+        let mut sizes = of_fields(column("item sizes of the index")?);
+        let mut programs = of_runs(column("block Programs of the index")?);
+        let mut methods = of_runs(column("block methods of the index")?);
+        let mut coded = of_fields(column("block sizes of the index")?);
+        let mut recipe_lengths = of_fields(column("recipe lengths of the index")?);
+
+        let recipes = Recipes::read(recipes, &mut recipe_lengths, n_recipes, budget)?;
+        // Both tables and the parts that are made of them.
+        budget.take("block table", n_blocks.into(), 128)?;
+        let mut blocks = Vec::new();
+        let mut offset = layout.blocks_offset;
+        let end = layout.blocks_offset.saturating_add(layout.blocks_bytes);
+        for _ in 0..n_blocks {
+            let program = programs.next32()?;
+            let method = methods.next()?;
+            let coding = match program.checked_sub(1) {
+                None => BlockCoding::General(method_of("general block method", method)?),
+                Some(program) if program >= layout.n_programs => return Err(Error::corrupt("block Programs of the index")),
+                Some(program) if method == 0 => BlockCoding::Program { program, method: ProgramMethod::Direct },
+                Some(_) => return Err(Error::Unsupported { what: "block method", found: method, known: 0 }),
+            };
+            let coded_bytes = coded.varint()?;
+            let next = offset.checked_add(coded_bytes).filter(|&next| next <= end).ok_or_else(|| coded.corrupt())?;
+            blocks.push(Block { coding, offset, coded_bytes, digest: [0; 16] });
+            offset = next;
+        }
+        if offset != end {
+            return Err(coded.corrupt());
+        }
+        for block in &mut blocks {
+            block.digest = fields.digest16()?;
+        }
+        fields.end()?;
+
+        let (mut block, mut recipe) = (0u32, 0u32);
+        let mut items = Vec::new();
+        for (path, number) in names.into_iter().zip(0u32..) {
+            let content = if copies.next()? == 0 {
+                block = stepped(&mut block_steps, block, n_blocks)?;
+                let at = usize::try_from(block).unwrap_or(usize::MAX);
+                match blocks.get(at).map(|block| block.coding) {
+                    Some(BlockCoding::Program { .. }) => {
+                        recipe = stepped(&mut recipe_steps, recipe, n_recipes)?;
+                        let (height, width) = (heights.next32()?, widths.next32()?);
+                        if height == 0 || width == 0 {
+                            return Err(Error::corrupt("index: an image without pixels"));
+                        }
+                        Content::Image { block, height, width, recipe }
+                    }
+                    _ => Content::General { block, bytes: sizes.varint()? },
+                }
+            } else {
+                let step = copy_steps.varint32()?;
+                let of = number.checked_sub(step).filter(|&of| of < number).ok_or_else(|| copy_steps.corrupt())?;
+                let original = usize::try_from(of).ok().and_then(|of| items.get(of));
+                if original.is_none_or(|item: &Item| matches!(item.content, Content::Copy { .. })) {
+                    return Err(copy_steps.corrupt());
+                }
+                Content::Copy { of }
+            };
+            items.push(Item { path, content });
+        }
+        for column in [copies, block_steps, heights, widths, recipe_steps, programs, methods] {
+            column.end()?;
+        }
+        for column in [copy_steps, sizes, coded] {
+            column.end()?;
+        }
+        Ok((Self { items, blocks, file_bytes }, recipes))
+    }
+}
+
+/// What the header says about the sections beside the index.
+pub(super) struct SectionFacts {
+    pub(super) blocks_offset: u64,
+    pub(super) blocks_bytes: u64,
+    pub(super) n_programs: u32,
+}
+
+fn runs<T: Copy + PartialEq + Into<u64>>(values: impl IntoIterator<Item = T>) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_runs(&mut out, values);
+    out
+}
+
+const fn of_runs<'a>((what, bytes): (&'static str, &'a [u8])) -> Runs<'a> {
+    Runs::new(what, bytes)
+}
+
+const fn of_fields<'a>((what, bytes): (&'static str, &'a [u8])) -> Fields<'a> {
+    Fields::new(what, bytes)
+}
+
+fn stepped(steps: &mut Runs<'_>, from: u32, count: u32) -> Result<u32, Error> {
+    let to = i64::from(from).checked_add(unzigzag(steps.next()?));
+    let to = to.and_then(|to| u32::try_from(to).ok()).filter(|&to| to < count);
+    to.ok_or(Error::corrupt("index: a number of a block or recipe is out of range"))
+}
+
+const _: () = assert!(BLOCK_DIGEST_BYTES == 16);

@@ -1,0 +1,102 @@
+use super::*;
+use crate::error::ErrorKind;
+
+/// Bytes as weights are: roughly Laplacian around zero, from a seed.
+fn laplacian(count: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 16
+    };
+    (0..count)
+        .map(|_| {
+            let size = (next() | 1 << 16).trailing_zeros() * 6 + next() % 6;
+            let size = size.min(127) as i8;
+            (if next() & 1 == 0 { size } else { -size }) as u8
+        })
+        .collect()
+}
+
+fn samples() -> Vec<Vec<u8>> {
+    vec![vec![], vec![7], vec![0; 5000], vec![255, 0], (0..=255).collect(), laplacian(20_000, 3), b"weights weights weights weights".to_vec()]
+}
+
+type Encode = fn(&[u8]) -> Option<Vec<u8>>;
+
+fn coders() -> [(Coder, Encode); 3] {
+    [(Coder::Huffman, huffman::encode), (Coder::Lz77, |raw| Some(lz77::encode(raw))), (Coder::Range, |raw| Some(range::encode(raw)))]
+}
+
+#[test]
+fn every_coder_gives_every_sample_back() {
+    for raw in samples() {
+        for (coder, encode) in coders() {
+            let coded = encode(&raw).unwrap();
+            let back = decode(coder, &coded, raw.len() as u64, &mut Budget::new(1 << 20));
+            assert_eq!(back.unwrap(), raw, "{coder:?}, {} bytes", raw.len());
+        }
+    }
+}
+
+#[test]
+fn the_shortest_is_kept_and_near_the_entropy() {
+    let raw = laplacian(20_000, 3);
+    let mut counts = [0f64; 256];
+    raw.iter().for_each(|&byte| counts[byte as usize] += 1.0);
+    let entropy: f64 = counts.iter().filter(|&&n| n > 0.0).map(|n| n * (20_000.0 / n).log2() / 8.0).sum();
+    let coded = encode(&raw);
+    assert_eq!(coded.bytes.len() as u64, coded.sizes.huffman.min(coded.sizes.range));
+    assert!((coded.sizes.range as f64) < entropy * 1.02 + 40.0, "{:?} {entropy}", coded.sizes);
+    assert!((coded.sizes.huffman as f64) < entropy * 1.02 + 160.0, "{:?} {entropy}", coded.sizes);
+    assert!(coded.sizes.lz77 > coded.sizes.huffman);
+    // Layers differ in scale, which only contexts see.
+    let layers: Vec<u8> = (0..8).flat_map(|layer| laplacian(2500, layer).into_iter().map(move |w| (w as i8 >> (layer % 4)) as u8)).collect();
+    let coded = encode(&layers);
+    assert_eq!(coded.coder, Coder::Range);
+    assert!(coded.sizes.range * 100 < coded.sizes.huffman * 97, "{:?}", coded.sizes);
+    let noise: Vec<u8> = blake3::Hasher::new().finalize_xof().by_ref_bytes(300);
+    assert_eq!(encode(&noise).coder, Coder::Stored);
+}
+
+trait ByRefBytes {
+    fn by_ref_bytes(self, count: usize) -> Vec<u8>;
+}
+
+impl ByRefBytes for blake3::OutputReader {
+    fn by_ref_bytes(mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
+
+#[test]
+fn hostile_bytes_give_errors_or_bytes_of_the_declared_length() {
+    let raw = laplacian(300, 5);
+    for (coder, encode) in coders() {
+        let coded = encode(&raw).unwrap();
+        for at in 0..coded.len() {
+            for bit in 0..8 {
+                let mut bad = coded.clone();
+                bad[at] ^= 1 << bit;
+                if let Ok(back) = decode(coder, &bad, 300, &mut Budget::new(1 << 20)) {
+                    assert_eq!(back.len(), 300);
+                }
+            }
+            assert!(decode(coder, &coded[..at], 300, &mut Budget::new(1 << 20)).is_err(), "{coder:?} cut at {at}");
+        }
+        let longer = [&coded[..], &[1]].concat();
+        assert!(decode(coder, &longer, 300, &mut Budget::new(1 << 20)).is_err(), "{coder:?}");
+        let huge = decode(coder, &coded, u64::MAX, &mut Budget::new(1 << 30)).unwrap_err();
+        assert_eq!(huge.kind(), ErrorKind::LimitExceeded);
+        assert!(decode(coder, &coded, 1 << 30, &mut Budget::new(2 << 30)).is_err(), "{coder:?}");
+    }
+}
+
+#[test]
+fn unknown_coders_are_named() {
+    for code in 0..4 {
+        assert_eq!(Coder::from_code(code).unwrap().code(), code);
+    }
+    assert_eq!(Coder::from_code(4).unwrap_err().kind(), ErrorKind::Unsupported);
+}
