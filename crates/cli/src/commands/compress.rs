@@ -1,0 +1,19 @@
+//! `kolmo compress`.
+
+use super::{Session, done, output_or_beside};
+use crate::args::Compress;
+use crate::exit::Failure;
+use crate::render;
+
+pub(super) fn run(session: &Session<'_>, what: &Compress) -> Result<u8, Failure> {
+    let archive = output_or_beside(what.output.as_ref(), &what.input, "kolmo")?;
+    let mut options = session.compress_options((!what.no_learn).then_some(&what.learning), what.pixels);
+    options.program.clone_from(&what.program);
+    options.dry_run = what.dry_run;
+    let summary = {
+        let mut watcher = session.watch();
+        kolmo::compress(&what.input, &archive, &options, &mut watcher).map_err(Failure::about(&what.input))?
+    };
+    session.result("compress", &summary, |paint| render::compress(&summary, session.global.quiet, paint));
+    Ok(done())
+}
