@@ -1,0 +1,252 @@
+//! Expands an archive, block by block, on all threads of the current rayon pool.
+
+use std::collections::HashMap;
+use std::io::{Read, Seek};
+
+use kolmo_codec::container::{Block, BlockCoding, Content, Fidelity, Index, Part, ProgramEntry, Reader};
+use kolmo_codec::limits::{Budget, Limits};
+use kolmo_codec::program::Program;
+use kolmo_codec::{block, general};
+use kolmo_data::digest::{Digest, of_bytes, of_image};
+use kolmo_data::layout::{Image, Layout};
+use kolmo_data::rebuild::rebuild;
+use rayon::prelude::*;
+
+use crate::Error;
+
+/// Blocks read ahead for each thread: enough to even out blocks of unequal cost, few enough to bound the memory.
+const IN_FLIGHT: usize = 3;
+
+/// An item, or a piece of a long one, whose block's digest was found right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expanded {
+    /// Number of the item.
+    pub item: u32,
+    /// Where in the file `bytes` begin.
+    pub start: u64,
+    /// Bytes of the file. In an archive of fidelity `pixels`, for images, a plain file with the same samples and facts.
+    pub bytes: Vec<u8>,
+    /// Whether the file ends with them.
+    pub last: bool,
+    /// Digest of the item, or of the piece: of its bytes; of the image in an archive of fidelity `pixels`.
+    pub digest: Digest,
+    /// The samples, if it is an image.
+    pub image: Option<Image>,
+}
+
+/// What became of one block.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Number of the block.
+    pub block: u32,
+    /// Its parts in order, or what is wrong with it.
+    pub result: Result<Vec<Expanded>, Error>,
+}
+
+/// The Programs of an archive, decoded and checked against the layouts they claim.
+///
+/// # Errors
+/// `Corrupt`, `Truncated`, `Unsupported`, `LimitExceeded`.
+pub fn programs<R>(reader: &Reader<R>, limits: &Limits, budget: &mut Budget) -> Result<Vec<(Layout, Program)>, Error> {
+    let decode = |entry: &ProgramEntry| {
+        let layout = layout(entry)?;
+        let program = Program::from_bytes(&entry.raw(budget)?, limits)?;
+        if program.channels() != layout.channels() || program.bit_depth() != layout.bit_depth {
+            return Err(kolmo_codec::Error::Corrupt { what: "Program: it does not fit its sample layout", offset: None }.into());
+        }
+        Ok((layout, program))
+    };
+    reader.programs().iter().map(decode).collect()
+}
+
+fn layout(entry: &ProgramEntry) -> Result<Layout, Error> {
+    let unknown = kolmo_codec::Error::Corrupt { what: "Program: its sample layout", offset: None };
+    entry.layout.parse().map_err(|_| unknown.into())
+}
+
+/// Which later items are copies of an item.
+#[must_use]
+pub fn copies(index: &Index) -> HashMap<u32, Vec<u32>> {
+    let mut copies: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (item, number) in index.items.iter().zip(0u32..) {
+        if let Content::Copy { of } = item.content {
+            copies.entry(of).or_default().push(number);
+        }
+    }
+    copies
+}
+
+/// Expands blocks in order and hands each outcome to `sink`, right or wrong.
+///
+/// `wanted` says for every block whether it is wanted; `None` means all. At most a few blocks a thread are in memory at a time, and all
+/// of them together stay inside `limits`.
+///
+/// # Errors
+/// Whatever `sink` returns; errors of the Programs; `Io`, `Truncated` while reading.
+pub fn blocks<R: Read + Seek + Sync, E: From<Error>>(
+    reader: &mut Reader<R>,
+    limits: &Limits,
+    wanted: Option<&[bool]>,
+    mut sink: impl FnMut(Outcome) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut budget = reader.budget();
+    let programs = programs(reader, limits, &mut budget)?;
+    let left = budget.left();
+    let chosen = |number: &u32| {
+        let at = usize::try_from(*number).unwrap_or(usize::MAX);
+        wanted.is_none_or(|wanted| wanted.get(at).copied().unwrap_or(false))
+    };
+    let numbers: Vec<u32> = (0u32..).take(reader.index().blocks.len()).filter(chosen).collect();
+    let in_flight = rayon::current_num_threads().saturating_mul(IN_FLIGHT).max(1);
+    for batch in numbers.chunks(in_flight) {
+        let mut budget = Budget::new(left);
+        let mut coded = Vec::new();
+        for &number in batch {
+            match reader.block_bytes(number, &mut budget) {
+                Ok(bytes) => coded.push((number, bytes)),
+                // The batch is too large for the limits: what did not fit is expanded alone, below.
+                Err(kolmo_codec::Error::LimitExceeded { .. }) => break,
+                Err(error) => return Err(Error::from(error).into()),
+            }
+        }
+        let share = budget.left().checked_div(coded.len() as u64).unwrap_or(0);
+        let outcomes: Vec<Outcome> = coded
+            .into_par_iter()
+            .map(|(number, bytes)| Outcome { block: number, result: expand_block(reader, &programs, number, &bytes, &mut Budget::new(share)) })
+            .collect();
+        let met = outcomes.len();
+        for outcome in outcomes {
+            let again = matches!(&outcome.result, Err(error) if error.kind() == crate::ErrorKind::LimitExceeded);
+            sink(if again { alone(reader, &programs, outcome.block, left)? } else { outcome })?;
+        }
+        for &number in batch.iter().skip(met) {
+            sink(alone(reader, &programs, number, left)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Expands one block with all the memory there is.
+fn alone<R: Read + Seek + Sync>(reader: &mut Reader<R>, programs: &[(Layout, Program)], number: u32, memory: u64) -> Result<Outcome, Error> {
+    let mut budget = Budget::new(memory);
+    let bytes = reader.block_bytes(number, &mut budget)?;
+    Ok(Outcome { block: number, result: expand_block(reader, programs, number, &bytes, &mut budget) })
+}
+
+/// Hands out every file of the archive, copies included, a long one in pieces that follow each other. Nothing is handed out before the
+/// digest of its block was found right.
+///
+/// `wanted` says for every item whether it is wanted; `None` means all.
+///
+/// # Errors
+/// The first thing that is wrong, or whatever `sink` returns.
+pub fn expand<R: Read + Seek + Sync, E: From<Error>>(
+    reader: &mut Reader<R>,
+    limits: &Limits,
+    wanted: Option<&[bool]>,
+    mut sink: impl FnMut(&Expanded) -> Result<(), E>,
+) -> Result<(), E> {
+    let copies = copies(reader.index());
+    let is_wanted = |item: u32| {
+        let at = usize::try_from(item).unwrap_or(usize::MAX);
+        wanted.is_none_or(|wanted| wanted.get(at).copied().unwrap_or(false))
+    };
+    let of = |item: u32| copies.get(&item).map_or(&[][..], Vec::as_slice);
+    let needed = |item: u32| is_wanted(item) || of(item).iter().any(|&copy| is_wanted(copy));
+    let block_wanted: Vec<bool> =
+        (0u32..).take(reader.index().blocks.len()).map(|block| reader.parts(block).iter().any(|part| needed(part.item))).collect();
+    blocks(reader, limits, Some(&block_wanted), |outcome| {
+        for mut expanded in outcome.result? {
+            let original = expanded.item;
+            if is_wanted(original) {
+                sink(&expanded)?;
+            }
+            for &copy in of(original).iter().filter(|&&copy| is_wanted(copy)) {
+                expanded.item = copy;
+                sink(&expanded)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn expand_block<R>(
+    reader: &Reader<R>,
+    programs: &[(Layout, Program)],
+    number: u32,
+    coded: &[u8],
+    budget: &mut Budget,
+) -> Result<Vec<Expanded>, Error> {
+    let index = reader.index();
+    let parts = reader.parts(number);
+    let path = |part: Option<&Part>| {
+        let item = part.and_then(|part| usize::try_from(part.item).ok()).and_then(|item| index.items.get(item));
+        item.map_or_else(String::new, |item| item.path.clone())
+    };
+    let in_block = |source| Error::Block { path: path(parts.first()), others: (parts.len() as u64).saturating_sub(1), source };
+    let no_block = || kolmo_codec::Error::Corrupt { what: "index", offset: None };
+    let block = usize::try_from(number).ok().and_then(|number| index.blocks.get(number)).ok_or_else(no_block)?;
+    let expanded = match block.coding {
+        BlockCoding::General(method) => {
+            let total = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.bytes)).ok_or_else(no_block)?;
+            let raw = general::decode(method, coded, total, budget).map_err(in_block)?;
+            // Every part is copied out of the solid block.
+            budget.take("general block", total, 1).map_err(in_block)?;
+            general_parts(index, parts, &raw).ok_or_else(no_block)?
+        }
+        BlockCoding::Program { program, .. } => {
+            let (layout, program) = usize::try_from(program).ok().and_then(|at| programs.get(at)).ok_or_else(no_block)?;
+            let samples = block::decode(program, &shapes(index, parts), coded, budget).map_err(in_block)?;
+            let mut expanded = Vec::new();
+            for (part, samples) in parts.iter().zip(samples) {
+                // The file is made beside the samples, filtered and deflated on the way.
+                budget.take("file of an image", (samples.len() as u64).saturating_add(4096), 3).map_err(in_block)?;
+                let (recipe, image) = image_of(reader, part, *layout, samples).ok_or_else(no_block)?;
+                let bytes = rebuild(recipe, &image).map_err(|source| Error::Rebuild { path: path(Some(part)), source })?;
+                let digest = if reader.fidelity() == Fidelity::Pixels { of_image(&image) } else { of_bytes(&bytes) };
+                expanded.push(Expanded { item: part.item, start: 0, bytes, last: true, digest, image: Some(image) });
+            }
+            expanded
+        }
+    };
+    check(block, coded, &expanded).map_err(in_block)?;
+    Ok(expanded)
+}
+
+fn check(block: &Block, coded: &[u8], expanded: &[Expanded]) -> Result<(), kolmo_codec::Error> {
+    block.check(coded, expanded.iter().map(|expanded| &expanded.digest.0))
+}
+
+fn shapes(index: &Index, parts: &[Part]) -> Vec<(usize, usize)> {
+    let shape = |part: &Part| match index.items.get(usize::try_from(part.item).ok()?)?.content {
+        Content::Image { height, width, .. } => Some((usize::try_from(height).ok()?, usize::try_from(width).ok()?)),
+        _ => None,
+    };
+    parts.iter().filter_map(shape).collect()
+}
+
+fn image_of<'a, R>(reader: &'a Reader<R>, part: &Part, layout: Layout, samples: Vec<u8>) -> Option<(&'a [u8], Image)> {
+    match reader.index().items.get(usize::try_from(part.item).ok()?)?.content {
+        Content::Image { height, width, recipe, .. } => Some((reader.recipe(recipe)?, Image::new(width, height, layout, samples).ok()?)),
+        _ => None,
+    }
+}
+
+fn general_parts(index: &Index, parts: &[Part], raw: &[u8]) -> Option<Vec<Expanded>> {
+    let mut rest = raw;
+    let mut expanded = Vec::new();
+    for part in parts {
+        let (bytes, tail) = rest.split_at_checked(usize::try_from(part.bytes).ok()?)?;
+        rest = tail;
+        let whole = match index.items.get(usize::try_from(part.item).ok()?)?.content {
+            Content::General { bytes, .. } => bytes,
+            _ => return None,
+        };
+        let last = part.start.checked_add(part.bytes)? == whole;
+        expanded.push(Expanded { item: part.item, start: part.start, bytes: bytes.to_vec(), last, digest: of_bytes(bytes), image: None });
+    }
+    Some(expanded)
+}
+
+#[cfg(test)]
+mod tests;
