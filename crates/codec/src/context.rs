@@ -1,4 +1,5 @@
 //! What both sides know before a sample is coded: the inputs of a Program's first stage.
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "every index is checked against the plane when a tap is looked up")]
 
 use crate::error::Error;
 use crate::program::{POSITION_INPUTS, Tap};

@@ -1,6 +1,11 @@
 //! Fully connected layers on a batch of pixels, in integers: one tile at a time, by the best instructions the machine has.
 //!
 //! The scalar tile defines the result; each faster one equals it on every input, because sums of integers below 2^31 do not depend on order.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a layer is validated before it is packed, which bounds every index and sum"
+)]
 
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -128,7 +128,7 @@ impl Program {
     /// Weights, steps and biases.
     #[must_use]
     pub fn parameters(&self) -> u64 {
-        self.layers().map(|layer| (layer.weights.len() as u64).saturating_add(2 * layer.n_out as u64)).sum()
+        self.layers().map(|layer| (layer.weights.len() as u64).saturating_add((layer.n_out as u64).saturating_mul(2))).sum()
     }
 
     /// Multiply-accumulates spent on one pixel.

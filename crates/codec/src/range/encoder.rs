@@ -1,4 +1,5 @@
 //! Symbols in, bytes out.
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a width is 1..=2^24, which bounds every term")]
 
 use constriction::stream::Encode;
 use constriction::stream::queue::DefaultRangeEncoder;

@@ -1,0 +1,74 @@
+//! Rates of a network or a Program on images, in bits per subpixel.
+
+use burn::tensor::Device;
+use kolmo_codec::block;
+use kolmo_codec::context::Plane;
+use kolmo_codec::program::Program;
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::net::Net;
+use crate::quantise::host;
+use crate::sample::{Patch, Sampler};
+use crate::train::upload;
+
+/// Side of the patches that cover an image.
+const SIDE: usize = 64;
+/// Pixels that run through a network at a time.
+const PIXELS: usize = 8192;
+
+/// Rates on the three parts of a dataset, bits per subpixel; NaN where a part is empty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SplitRates {
+    /// On a sample of what was learned from.
+    pub train: f64,
+    /// On what chose the checkpoint.
+    pub validation: f64,
+    /// On what was only measured.
+    pub test: f64,
+}
+
+/// Mean bits per subpixel of a network over whole images.
+pub fn network(net: &Net, sampler: &Sampler, planes: &[Plane], bit_depth: u8, rounded: bool, device: &Device) -> f64 {
+    let mut patches = Vec::new();
+    for (image, plane) in planes.iter().enumerate() {
+        let (rows, columns) = plane.shape();
+        for y in (0..rows).step_by(SIDE) {
+            for x in (0..columns).step_by(SIDE) {
+                patches.push(Patch { image, y, x, height: SIDE.min(rows - y), width: SIDE.min(columns - x) });
+            }
+        }
+    }
+    let (mut bits, mut samples) = (0.0, 0usize);
+    let mut rest = &patches[..];
+    while !rest.is_empty() {
+        let mut held = 0;
+        let fits = rest.iter().take_while(|patch| {
+            held += patch.height * patch.width;
+            held <= PIXELS
+        });
+        let (now, later) = rest.split_at(fits.count().max(1));
+        let batch = sampler.gather(planes, now);
+        samples += batch.samples.len();
+        let outputs: Vec<Vec<f32>> = net.forward(&upload(&batch, sampler.shape(), device), rounded).into_iter().map(host).collect();
+        bits += sampler.loss(&batch, &outputs, bit_depth).0;
+        rest = later;
+    }
+    bits / samples as f64
+}
+
+/// Mean bits per subpixel of a Program over whole images: its exact cross-entropy.
+///
+/// # Errors
+/// `Codec` if an image does not fit the Program.
+pub fn program(program: &Program, planes: &[Plane]) -> Result<f64, Error> {
+    let parts = planes.par_iter().map(|plane| {
+        let (height, width) = plane.shape();
+        let samples = plane.clone().into_samples(&program.order, program.bit_depth);
+        let encoded = block::encode(program, &[block::ImageRef { height, width, samples: &samples }])?;
+        Ok((encoded.ideal_bits, samples.len() as u64))
+    });
+    let parts = parts.collect::<Result<Vec<(u64, u64)>, Error>>()?;
+    let (bits, samples) = parts.iter().fold((0u64, 0u64), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+    Ok(bits as f64 / 65_536.0 / samples as f64)
+}

@@ -1,0 +1,356 @@
+//! The training loop: from images to an integer Program.
+
+mod schedule;
+
+use std::time::{Duration, Instant};
+
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use kolmo_codec::context::Plane;
+use kolmo_codec::program::Program;
+
+use crate::checkpoint::{self, Place};
+use crate::device::Chosen;
+use crate::effort::Plan;
+use crate::error::Error;
+use crate::evaluate::{self, SplitRates};
+use crate::net::{Inputs, Net, NetShape};
+use crate::quantise::{dequantise, host, quantise};
+use crate::sample::{Batch, Dealer, Sampler};
+use schedule::Schedule;
+
+/// Times that the network is measured on validation images in the course of training.
+const CHECKS: u64 = 20;
+/// Checks without progress after which a phase ends.
+const PATIENCE: u32 = 6;
+/// Least progress that counts, bits per subpixel.
+const PROGRESS: f64 = 2e-4;
+/// Pixels of each part that rates are measured on.
+const MEASURED_PIXELS: usize = 150_000;
+/// Pixels of the validation part that a check measures.
+const CHECKED_PIXELS: usize = 50_000;
+
+/// Images of one sample layout, in coding order, by what they are for.
+#[derive(Debug, Clone, Default)]
+pub struct TrainSet {
+    /// Learned from.
+    pub train: Vec<Plane>,
+    /// Choose the checkpoint.
+    pub validation: Vec<Plane>,
+    /// Only measured.
+    pub test: Vec<Plane>,
+    /// Channel coded `i`th.
+    pub order: Vec<u8>,
+    /// Bits of a sample.
+    pub bit_depth: u8,
+}
+
+/// The order in which a pixel's channels are coded: alpha first, since what is transparent says most about the rest.
+#[must_use]
+pub fn coding_order(channels: usize) -> Vec<u8> {
+    match channels {
+        2 => vec![1, 0],
+        4 => vec![3, 0, 1, 2],
+        _ => (0..channels as u8).collect(),
+    }
+}
+
+/// For each channel in coding order, the earlier one that its means follow: colours follow each other, nothing follows alpha.
+#[must_use]
+pub fn follows(channels: usize) -> Vec<Option<u8>> {
+    let first_colour = u8::from(channels == 2 || channels == 4);
+    (0..channels as u8).map(|i| i.checked_sub(1).filter(|&before| before >= first_colour)).collect()
+}
+
+/// How training is run, besides its [`Plan`].
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Seed of weights and sampling.
+    pub seed: u64,
+    /// Where it runs.
+    pub device: Chosen,
+    /// Time it may take; the schedule is compressed to fit.
+    pub time_budget: Option<Duration>,
+    /// Where checkpoints are kept.
+    pub checkpoint: Option<Place>,
+    /// Go on from the checkpoint.
+    pub resume: bool,
+}
+
+/// A look at training.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// The rounded network is being trained.
+    pub tuning: bool,
+    /// Steps done.
+    pub step: u64,
+    /// Steps planned.
+    pub steps: u64,
+    /// Smoothed loss, bits per subpixel.
+    pub loss_bpsp: f64,
+    /// Subpixels per second.
+    pub samples_per_second: f64,
+    /// Seconds so far.
+    pub elapsed_seconds: f64,
+    /// Seconds expected yet.
+    pub eta_seconds: f64,
+}
+
+/// What a watcher wants of the training it watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Go on.
+    Continue,
+    /// End training, use the best network so far.
+    Finish,
+    /// End everything.
+    Cancel,
+}
+
+/// Watches training, and may end it.
+pub trait Watch {
+    /// After each step.
+    fn step(&mut self, progress: &Progress) -> Wish;
+}
+
+/// What training made.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// The tuned Program.
+    pub program: Program,
+    /// Steps taken.
+    pub steps: u64,
+    /// Steps planned.
+    pub planned_steps: u64,
+    /// `done`, `early_stop`, `time_budget` or `interrupted`.
+    pub stopped: &'static str,
+    /// Wall time.
+    pub seconds: f64,
+    /// Rates of the float network.
+    pub float: SplitRates,
+    /// Rates of the same, rounded.
+    pub quantised: SplitRates,
+    /// Rates of the tuned Program.
+    pub tuned: SplitRates,
+}
+
+/// Trains a network and lowers it to a Program.
+///
+/// # Errors
+/// `InvalidArgument` for an empty set, `Checkpoint` for files that fail, `Cancelled` if the watcher says so.
+pub fn train(set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
+    run.device.device.seed(run.seed);
+    let device = run.device.device.clone().autodiff();
+    let mut start = (Net::new(&plan.shape, &device), 0);
+    if let (true, Some(place)) = (run.resume, &run.checkpoint)
+        && let Some((net, progress)) = place.load(&device)?
+    {
+        if progress.plan != *plan || progress.seed != run.seed {
+            let what = "the checkpoint was made with another plan or seed; use the same --effort and --seed, or drop --resume".to_owned();
+            return Err(Error::InvalidArgument { what });
+        }
+        start = (net, progress.step);
+    }
+    Trainer::new(set, plan, run, device)?.run(start.0, start.1, 1.0 - Plan::TUNING, watch)
+}
+
+/// Trains a Program further: all steps of the plan on the rounded network. The plan's shape is taken from the Program.
+///
+/// # Errors
+/// As [`train`]; also `InvalidArgument` if the Program does not fit the set or was not made by this crate.
+pub fn tune(program: &Program, set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
+    if program.order != set.order || program.bit_depth != set.bit_depth {
+        return Err(Error::InvalidArgument { what: "the Program is for another sample layout".to_owned() });
+    }
+    run.device.device.seed(run.seed);
+    let device = run.device.device.clone().autodiff();
+    let (net, shape) = dequantise(program, &device)?;
+    let plan = Plan { shape, ..plan.clone() };
+    Trainer::new(set, &plan, run, device)?.run(net, 0, 0.0, watch)
+}
+
+/// Puts a batch on a device.
+#[must_use]
+pub fn upload(batch: &Batch, shape: &NetShape, device: &Device) -> Inputs {
+    let around = batch.residuals.len() / shape.channels;
+    Inputs {
+        windows: Tensor::from_data(TensorData::new(batch.windows.clone(), [around, shape.inputs()]), device),
+        residuals: Tensor::from_data(TensorData::new(batch.residuals.clone(), [around, shape.channels]), device),
+        here: Tensor::from_data(TensorData::new(batch.here.clone(), [batch.here.len()]), device),
+        near: Tensor::from_data(TensorData::new(batch.near.clone(), [batch.near.len()]), device),
+    }
+}
+
+struct Trainer<'a> {
+    set: &'a TrainSet,
+    plan: &'a Plan,
+    run: &'a Run,
+    sampler: Sampler,
+    follows: Vec<Option<u8>>,
+    /// With gradients.
+    device: Device,
+    /// A few images of each part: learned from, validation, test.
+    measured: [Vec<Plane>; 3],
+    /// Images that choose the checkpoint.
+    checked: Vec<Plane>,
+}
+
+/// The best network so far, by its rate on the checked images.
+struct Best {
+    net: Net,
+    rate: f64,
+    checks_since: u32,
+}
+
+impl<'a> Trainer<'a> {
+    fn new(set: &'a TrainSet, plan: &'a Plan, run: &'a Run, device: Device) -> Result<Self, Error> {
+        if set.train.iter().all(|plane| plane.shape().0 * plane.shape().1 == 0) {
+            return Err(Error::InvalidArgument { what: "no image to learn from".to_owned() });
+        }
+        let follows = follows(plan.shape.channels);
+        let measured = [&set.train, &set.validation, &set.test].map(|part| some(part, MEASURED_PIXELS));
+        let checked = some(if set.validation.is_empty() { &set.train } else { &set.validation }, CHECKED_PIXELS);
+        Ok(Self { set, plan, run, sampler: Sampler::new(&plan.shape, &follows), follows, device, measured, checked })
+    }
+
+    /// `floats` is the share of the schedule before rounding begins.
+    fn run(&self, mut net: Net, first: u64, floats: f64, watch: &mut dyn Watch) -> Result<Trained, Error> {
+        let mut dealer = Dealer::new(&self.set.train, self.plan.patch_side, self.run.seed ^ first);
+        let mut schedule = Schedule::new(self.plan, first, floats, self.run.time_budget);
+        let mut optimiser = optimiser();
+        let (mut best, mut float) = (None, None);
+        let mut loss = None;
+        let mut stopped = "done";
+        let start = Instant::now();
+        let mut step = first;
+        while let Some(pace) = schedule.next(step) {
+            if pace.rounded && float.is_none() {
+                net = settle(net, &mut best);
+                float = Some(net.clone().valid());
+                optimiser = self::optimiser();
+            }
+            let (next, bits) = self.step(net, &mut optimiser, &mut dealer, &pace);
+            net = next;
+            step += 1;
+            loss = Some(loss.map_or(bits, |loss: f64| loss * 0.98 + bits * 0.02));
+            let elapsed = start.elapsed().as_secs_f64();
+            let progress = Progress {
+                tuning: pace.rounded,
+                step,
+                steps: schedule.planned(step),
+                loss_bpsp: loss.unwrap_or(f64::NAN),
+                samples_per_second: ((step - first) as f64) * (self.plan.batch_pixels * self.plan.shape.channels) as f64 / elapsed,
+                elapsed_seconds: elapsed,
+                eta_seconds: schedule.eta(step),
+            };
+            match watch.step(&progress) {
+                Wish::Continue => {}
+                Wish::Finish => {
+                    stopped = "interrupted";
+                    break;
+                }
+                Wish::Cancel => return Err(Error::Cancelled),
+            }
+            if step.is_multiple_of(self.plan.steps.div_ceil(CHECKS)) {
+                if let Some(place) = &self.run.checkpoint {
+                    place.save(&net.clone().valid(), &checkpoint::Progress { plan: self.plan.clone(), step, seed: self.run.seed })?;
+                }
+                if self.check(&net, pace.rounded, &mut best) && schedule.end_phase(step) {
+                    stopped = "early_stop";
+                }
+            }
+        }
+        if schedule.out_of_time() && stopped == "done" {
+            stopped = "time_budget";
+        }
+        let rounded = float.is_some();
+        self.check(&net, rounded, &mut best);
+        let tuned = settle(net, &mut best).valid();
+        let float = float.unwrap_or_else(|| tuned.clone());
+        let quantised = self.lower(&float)?;
+        let program = if rounded { self.lower(&tuned)? } else { quantised.clone() };
+        let plain = self.run.device.device.clone();
+        let rates = self.measured.each_ref().map(|planes| match planes.is_empty() {
+            true => f64::NAN,
+            false => evaluate::network(&float, &self.sampler, planes, self.set.bit_depth, false, &plain),
+        });
+        let quantised_rates = self.rates(&quantised)?;
+        let tuned_rates = self.rates(&program)?;
+        Ok(Trained {
+            program,
+            steps: step - first,
+            planned_steps: self.plan.steps,
+            stopped,
+            seconds: start.elapsed().as_secs_f64(),
+            float: SplitRates { train: rates[0], validation: rates[1], test: rates[2] },
+            quantised: quantised_rates,
+            tuned: tuned_rates,
+        })
+    }
+
+    /// One batch: returns the moved network and the batch's bits per subpixel.
+    fn step(&self, net: Net, optimiser: &mut ModuleOptimizer, dealer: &mut Dealer, pace: &schedule::Pace) -> (Net, f64) {
+        let batch = self.sampler.gather(&self.set.train, &dealer.deal(&self.set.train, self.plan.batch_pixels));
+        let outputs = net.forward(&upload(&batch, &self.plan.shape, &self.device), pace.rounded);
+        let values: Vec<Vec<f32>> = outputs.iter().map(|output| host(output.clone().detach())).collect();
+        let (bits, gradients) = self.sampler.loss(&batch, &values, self.set.bit_depth);
+        // The loss and its gradient come from the host: a sum of outputs times their gradients has the same gradient everywhere below.
+        let parts = outputs.into_iter().zip(gradients).map(|(output, gradient)| {
+            let dims = output.dims();
+            (output * Tensor::from_data(TensorData::new(gradient, dims), &self.device)).sum()
+        });
+        let net = match parts.reduce(|sum, part| sum + part) {
+            Some(sum) => {
+                let gradients = GradientsParams::from_grads(sum.backward(), &net);
+                optimiser.step(pace.learning_rate, net, gradients)
+            }
+            None => net,
+        };
+        (net, bits / batch.samples.len() as f64)
+    }
+
+    /// Measures the network on the checked images; tells whether the phase has stopped making progress.
+    fn check(&self, net: &Net, rounded: bool, best: &mut Option<Best>) -> bool {
+        let plain = net.clone().valid();
+        let rate = evaluate::network(&plain, &self.sampler, &self.checked, self.set.bit_depth, rounded, &self.run.device.device);
+        tracing::debug!(rate, rounded, "checked");
+        let before = best.as_ref().map_or(f64::INFINITY, |best| best.rate);
+        let checks_since = if rate < before - PROGRESS { 0 } else { best.as_ref().map_or(0, |best| best.checks_since + 1) };
+        match best {
+            Some(best) if rate >= best.rate => best.checks_since = checks_since,
+            _ => *best = Some(Best { net: net.clone(), rate, checks_since }),
+        }
+        checks_since >= PATIENCE
+    }
+
+    fn lower(&self, net: &Net) -> Result<Program, Error> {
+        quantise(net, &self.plan.shape, &self.set.order, &self.follows, self.set.bit_depth)
+    }
+
+    fn rates(&self, program: &Program) -> Result<SplitRates, Error> {
+        let rate = |planes: &Vec<Plane>| if planes.is_empty() { Ok(f64::NAN) } else { evaluate::program(program, planes) };
+        let [train, validation, test] = &self.measured;
+        Ok(SplitRates { train: rate(train)?, validation: rate(validation)?, test: rate(test)? })
+    }
+}
+
+fn optimiser() -> ModuleOptimizer {
+    AdamWConfig::new().with_weight_decay(1e-4).with_grad_clipping(Some(GradientClippingConfig::Norm(1.0))).init()
+}
+
+/// The best network of a phase that has ended, and a clean slate for the next.
+fn settle(last: Net, best: &mut Option<Best>) -> Net {
+    best.take().map_or(last, |best| best.net)
+}
+
+/// Evenly chosen images of about `pixels` pixels together.
+fn some(planes: &[Plane], pixels: usize) -> Vec<Plane> {
+    let total: usize = planes.iter().map(|plane| plane.shape().0 * plane.shape().1).sum();
+    let every = total.div_ceil(pixels.max(1)).max(1);
+    planes.iter().step_by(every.min(planes.len().max(1))).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

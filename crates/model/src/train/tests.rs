@@ -1,0 +1,94 @@
+//! Training learns, keeps its promises about repeatability and stopping, and survives a restart.
+
+use super::*;
+use crate::device::{DeviceChoice, choose};
+
+struct Quiet(u64, Wish);
+
+impl Watch for Quiet {
+    fn step(&mut self, progress: &Progress) -> Wish {
+        if progress.step >= self.0 { self.1 } else { Wish::Continue }
+    }
+}
+
+/// Smooth ramps with a little noise: 8 bits a sample as they stand, about 2 once the slope is known.
+fn ramps(n: usize, channels: usize) -> Vec<Plane> {
+    let mut dice = crate::sample::Dice::new(4);
+    let order = coding_order(channels);
+    let image = |slope: u64, dice: &mut crate::sample::Dice| {
+        let sample = |i: usize, dice: &mut crate::sample::Dice| {
+            let (y, x, c) = (i / channels / 24, i / channels % 24, i % channels);
+            ((x as u64 * slope + y as u64 * 3 + 40 * c as u64 + dice.below(4)) % 256) as u8
+        };
+        (0..24 * 24 * channels).map(|i| sample(i, dice)).collect::<Vec<u8>>()
+    };
+    (0..n as u64).map(|i| Plane::new(24, 24, &image(1 + i % 5, &mut dice), &order, 8).expect("valid image")).collect()
+}
+
+fn tiny_plan(channels: usize) -> Plan {
+    let mut plan = Plan::new(1, channels, 0);
+    (plan.steps, plan.batch_pixels) = (120, 1024);
+    plan
+}
+
+fn set(channels: usize) -> TrainSet {
+    TrainSet { train: ramps(12, channels), validation: ramps(2, channels), test: vec![], order: coding_order(channels), bit_depth: 8 }
+}
+
+fn run() -> Run {
+    Run { seed: 1, device: choose(DeviceChoice::Cpu).expect("the CPU is there"), time_budget: None, checkpoint: None, resume: false }
+}
+
+#[test]
+fn learns_and_repeats() {
+    for channels in [1, 3, 4] {
+        let (set, plan) = (set(channels), tiny_plan(channels));
+        let first = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
+        assert!(first.tuned.train < 4.0, "{channels} channels: {:?}", first.tuned);
+        assert!(first.tuned.test.is_nan() && first.tuned.validation < 4.2);
+        assert_eq!((first.steps, first.stopped), (120, "done"));
+        let again = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
+        assert_eq!(first.program, again.program, "same seed, same Program");
+    }
+}
+
+#[test]
+fn stops_when_asked_and_resumes() {
+    let (set, plan) = (set(1), tiny_plan(1));
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = Run { checkpoint: Some(Place::new(folder.path(), "gray8")), resume: true, ..run() };
+    let stopped = train(&set, &plan, &run, &mut Quiet(50, Wish::Finish)).expect("stops with what it has");
+    assert_eq!((stopped.steps, stopped.stopped), (50, "interrupted"));
+    assert!(matches!(train(&set, &plan, &run, &mut Quiet(55, Wish::Cancel)), Err(Error::Cancelled)));
+    let resumed = train(&set, &plan, &run, &mut Quiet(u64::MAX, Wish::Continue)).expect("resumes");
+    assert!(resumed.steps < 90, "{} steps from a checkpoint at 48 or later", resumed.steps);
+    assert!(resumed.tuned.train < stopped.tuned.train);
+    let other = Plan { steps: 60, ..plan };
+    assert!(matches!(train(&set, &other, &run, &mut Quiet(u64::MAX, Wish::Continue)), Err(Error::InvalidArgument { .. })));
+}
+
+#[test]
+fn a_program_is_tuned_from_where_it_is() {
+    let (set, plan) = (set(3), tiny_plan(3));
+    let trained = train(&set, &plan, &run(), &mut Quiet(60, Wish::Finish)).expect("trains");
+    let tuned = tune(&trained.program, &set, &Plan { steps: 60, ..plan }, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("tunes");
+    assert!(tuned.tuned.train < trained.tuned.train, "{:?} {:?}", tuned.tuned, trained.tuned);
+    assert!((tuned.quantised.train - trained.tuned.train).abs() < 0.02, "it starts from the Program: {:?} {:?}", tuned.quantised, trained.tuned);
+}
+
+#[test]
+fn the_rounded_network_is_the_program() {
+    let (set, plan) = (set(3), tiny_plan(3));
+    let trained = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
+    let device = Device::flex();
+    let (net, shape) = dequantise(&trained.program, &device).expect("a shape of ours");
+    let float = evaluate::network(&net, &Sampler::new(&shape, &follows(3)), &set.train, 8, true, &device);
+    let exact = evaluate::program(&trained.program, &set.train).expect("fits");
+    assert!((float - exact).abs() < 0.01, "{float} {exact}");
+}
+
+#[test]
+fn an_empty_set_is_refused() {
+    let empty = TrainSet { order: vec![0], bit_depth: 8, ..TrainSet::default() };
+    assert!(matches!(train(&empty, &tiny_plan(1), &run(), &mut Quiet(1, Wish::Finish)), Err(Error::InvalidArgument { .. })));
+}
