@@ -84,7 +84,7 @@ impl Failure {
                 exit: IO_OR_BUG,
             },
             Self::Cancelled => {
-                Report { kind: "cancelled", message: "cancelled".to_owned(), file: String::new(), help: String::new(), exit: CANCELLED }
+                Report { kind: "cancelled", message: "cancelled; nothing was left behind".to_owned(), file: String::new(), help: String::new(), exit: CANCELLED }
             }
             Self::Child { status } => Report {
                 kind: "io",

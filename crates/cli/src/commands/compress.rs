@@ -14,6 +14,6 @@ pub(super) fn run(session: &Session<'_>, what: &Compress) -> Result<u8, Failure>
         let mut watcher = session.watch();
         kolmo::compress(&what.input, &archive, &options, &mut watcher).map_err(Failure::about(&what.input))?
     };
-    session.result("compress", &summary, |paint| render::compress(&summary, session.global.quiet, paint));
+    session.result("compress_summary", &summary, |paint| render::compress(&summary, session.global.quiet, paint));
     Ok(done())
 }

@@ -18,7 +18,7 @@ const TRAINING: Duration = Duration::from_secs(60);
 /// Size of the network.
 const EFFORT: u8 = 4;
 
-/// What the demonstration came to, `type` being `demo` in JSON.
+/// What the demonstration came to, `type` being `demo_summary` in JSON.
 #[derive(Debug, Serialize)]
 struct Comparison {
     files: u64,
@@ -57,11 +57,11 @@ pub(super) fn run(session: &Session<'_>, what: &Demo) -> Result<u8, Failure> {
     }
     let summary = kolmo::compress(&input, &archive, &options, &mut watcher).map_err(Failure::about(&input))?;
     drop(watcher);
-    session.result("compress", &summary, |paint| render::compress(&summary, session.global.quiet, paint));
+    session.result("compress_summary", &summary, |paint| render::compress(&summary, session.global.quiet, paint));
 
     expand_elsewhere(session, &archive, &output)?;
     let comparison = compare(&files, &output, summary.sizes.total, begun.elapsed());
-    session.result("demo", &comparison, |paint| text(&comparison, what.keep.as_deref(), paint));
+    session.result("demo_summary", &comparison, |paint| text(&comparison, what.keep.as_deref(), paint));
     Ok(if comparison.differences.is_empty() { done() } else { exit::DIFFERENCE })
 }
 

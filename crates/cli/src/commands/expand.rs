@@ -20,6 +20,6 @@ pub(super) fn run(session: &Session<'_>, what: &Expand) -> Result<u8, Failure> {
         let mut watcher = session.watch();
         kolmo::expand(&what.archive, &output, &session.expand_options(&what.paths), &mut watcher).map_err(Failure::about(&what.archive))?
     };
-    session.result("expand", &summary, |paint| render::expand(&summary, &output.display().to_string(), paint));
+    session.result("expand_summary", &summary, |paint| render::expand(&summary, &output.display().to_string(), paint));
     Ok(done())
 }

@@ -12,6 +12,6 @@ pub(super) fn run(session: &Session<'_>, what: &Train) -> Result<u8, Failure> {
         let mut watcher = session.watch();
         kolmo::train(&what.input, &output, &options, &mut watcher).map_err(Failure::about(&what.input))?
     };
-    session.result("train", &summary, |paint| render::train(&summary, session.global.quiet, paint));
+    session.result("train_summary", &summary, |paint| render::train(&summary, session.global.quiet, paint));
     Ok(done())
 }

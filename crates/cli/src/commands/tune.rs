@@ -12,6 +12,6 @@ pub(super) fn run(session: &Session<'_>, what: &Tune) -> Result<u8, Failure> {
         let mut watcher = session.watch();
         kolmo::tune(&what.program, &what.input, &output, &options, &mut watcher).map_err(Failure::about(&what.program))?
     };
-    session.result("tune", &summary, |paint| render::train(&summary, session.global.quiet, paint));
+    session.result("tune_summary", &summary, |paint| render::train(&summary, session.global.quiet, paint));
     Ok(done())
 }

@@ -1,0 +1,145 @@
+//! Learning: a Program found, used, tuned, interrupted, resumed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::room::*;
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let room = Room::new();
+    room.put("grey.pgm", &pgm(40, 40, 3));
+    let talk = say!("compress", room.set(), "--dry-run", "--effort", "1", "--time-budget", "2s").ends(DONE);
+    assert!(talk.stdout.contains("nothing was written") && !talk.stdout.contains("verified "), "{}", talk.stdout);
+    assert_eq!(room.names(), ["set"]);
+}
+
+/// Forty pictures alike: enough to learn from.
+fn pictures(room: &Room) {
+    for number in 0..40 {
+        room.put(&format!("{:02}.pgm", number), &pgm(24, 24, number));
+    }
+}
+
+#[test]
+fn a_little_learning_comes_back_and_shows_its_rates() {
+    let room = Room::new();
+    pictures(&room);
+    let archive = room.at("set.kolmo");
+    let talk = say!("compress", room.set(), "--effort", "1", "--time-budget", "5s", "--seed", "7", "--json").ends(DONE);
+    assert!(talk.json().iter().any(|line| line["event"] == "training" && line["loss_bpsp"].is_number()), "{}", talk.stdout);
+    let summary = talk.json_of("compress_summary");
+    let program = &summary["programs"][0];
+    assert_eq!(program["group"], "gray8");
+    for state in ["float", "quantised", "tuned"] {
+        assert!(program["rates"][state]["train"].as_f64().is_some_and(|rate| rate > 0.0 && rate < 8.0), "{program}");
+    }
+    for coder in ["raw", "huffman", "lz77", "range"] {
+        assert!(program["sizes"][coder].as_u64().is_some_and(|bytes| bytes > 0), "{program}");
+    }
+    assert_eq!(summary["verified_files"], 40);
+    say!("expand", &archive, "-o", room.at("out")).ends(DONE);
+    assert_eq!(files(&room.set()), files(&room.at("out")));
+}
+
+#[test]
+fn a_program_is_trained_used_and_tuned() {
+    let room = Room::new();
+    pictures(&room);
+    let (program, tuned, archive) = (room.at("set.kprog"), room.at("tuned.kprog"), room.at("set.kolmo"));
+    let learn = ["--effort", "1", "--time-budget", "3s"];
+    let train = kolmo([OsStr::new("train"), room.set().as_ref()].into_iter().chain(learn.map(OsStr::new))).ends(DONE);
+    assert!(train.stdout.contains("5 tune") && program.is_file(), "{}", train.stdout);
+    let summary = say!("compress", room.set(), "--program", &program, "--json").ends(DONE).json_of("compress_summary");
+    assert_eq!(summary["programs"][0]["stopped"], "given", "{summary}");
+    assert_eq!(summary["verified_files"], 40);
+    say!("verify", &archive, room.set()).ends(DONE);
+    say!("tune", &program, room.set(), "-o", &tuned, "--effort", "1", "--time-budget", "2s").ends(DONE);
+    say!("compress", room.set(), "--program", &tuned, "--force").ends(DONE);
+    say!("verify", &archive, room.set()).ends(DONE);
+    fs::write(&program, b"not a program at all").expect("write");
+    say!("compress", room.set(), "--program", &program, "--force").ends(BAD_ARCHIVE);
+    say!("verify", &archive, room.set()).ends(DONE);
+}
+
+#[test]
+fn a_gpu_this_build_cannot_use_is_refused_in_words() {
+    if cfg!(feature = "gpu") {
+        skipped("this build has the feature gpu");
+        return;
+    }
+    let room = Room::new();
+    pictures(&room);
+    let talk = say!("compress", room.set(), "--device", "gpu").ends(USAGE);
+    assert!(talk.stderr.to_lowercase().contains("gpu") && talk.stderr.contains("help: "), "{}", talk.stderr);
+    assert_eq!(room.names(), ["set"]);
+}
+
+/// Starts a long training, sends SIGINT `times` when it is under way, and returns status and the last JSON line.
+#[cfg(unix)]
+fn interrupted(room: &Room, times: usize) -> (i32, Value, String) {
+    let set = room.set();
+    let arguments = [OsStr::new("compress"), set.as_ref()].into_iter().chain(["--effort", "5", "--time-budget", "2m", "--json"].map(OsStr::new));
+    let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+    let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let mut trained = 0;
+    let mut last = Value::Null;
+    for line in lines {
+        let line: Value = serde_json::from_str(&line.expect("text")).expect("JSON");
+        trained += usize::from(line["event"] == "training");
+        if line["event"] == "training" && (2..2 + times).contains(&trained) {
+            let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+            assert!(sent.success());
+            // The second signal follows at once: after the first, training may have no more to say.
+            if times == 2 && trained == 2 {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+                trained = usize::MAX / 2;
+            }
+        }
+        last = line;
+    }
+    let output = child.wait_with_output().expect("ends");
+    (output.status.code().unwrap_or(-1), last, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+#[cfg(unix)]
+fn one_interrupt_ends_training_with_what_it_has() {
+    let room = Room::new();
+    pictures(&room);
+    let (status, last, stderr) = interrupted(&room, 1);
+    assert_eq!(status, DONE, "{stderr}");
+    assert!(stderr.contains("stopping training, using the best checkpoint; Ctrl-C again to cancel"), "{stderr}");
+    assert_eq!(last["programs"][0]["stopped"], "interrupted", "{last}");
+    say!("verify", room.at("set.kolmo"), room.set()).ends(DONE);
+}
+
+#[test]
+#[cfg(unix)]
+fn two_interrupts_leave_nothing_behind() {
+    let room = Room::new();
+    pictures(&room);
+    let (status, last, stderr) = interrupted(&room, 2);
+    assert_eq!(status, CANCELLED, "{stderr}");
+    assert_eq!(last["kind"], "cancelled", "{last}");
+    assert_eq!(room.names(), ["set"]);
+}
+
+#[test]
+fn checkpoints_are_kept_and_resumed() {
+    let room = Room::new();
+    pictures(&room);
+    let kept = room.at("checkpoint");
+    let learn = |more: &str| {
+        say!("compress", room.set(), "--effort", "1", "--time-budget", "3s", "--checkpoint", &kept, "--force", more).ends(DONE);
+    };
+    learn("-v");
+    assert!(!files(&kept).is_empty(), "a checkpoint is kept");
+    learn("--resume");
+    say!("verify", room.at("set.kolmo"), room.set()).ends(DONE);
+}
