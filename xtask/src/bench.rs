@@ -1,0 +1,31 @@
+//! Measures kolmo and its rivals on folders of images.
+
+mod imagecodecs;
+mod kolmo;
+mod per_image;
+mod rate;
+mod raw_tar;
+mod rival;
+mod row;
+mod set;
+mod stored;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Size and speed of whole sets; writes benches/rate.csv and benches/rate.md.
+    Rate(rate::RateArgs),
+}
+
+/// Runs one bench.
+///
+/// # Errors
+/// If a set cannot be read, a tool fails, or anything that came back is not what went in.
+pub(crate) fn run(command: &BenchCommand) -> Result<()> {
+    match command {
+        BenchCommand::Rate(args) => rate::run(args),
+    }
+}
