@@ -17,6 +17,37 @@ use crate::Error;
 /// Blocks read ahead for each thread: enough to even out blocks of unequal cost, few enough to bound the memory.
 const IN_FLIGHT: usize = 3;
 
+/// What is expanded, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// What it may cost.
+    pub limits: &'a Limits,
+    /// For every item (of [`blocks`]: for every block) whether it is wanted; `None` means all.
+    pub wanted: Option<&'a [bool]>,
+    /// The threads that decode; `None` means those of the current rayon pool.
+    pub pool: Option<&'a rayon::ThreadPool>,
+}
+
+impl<'a> Options<'a> {
+    /// Everything, within `limits`.
+    #[must_use]
+    pub const fn all(limits: &'a Limits) -> Self {
+        Self { limits, wanted: None, pool: None }
+    }
+
+    fn wants(&self, number: u32) -> bool {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        self.wanted.is_none_or(|wanted| wanted.get(at).copied().unwrap_or(false))
+    }
+
+    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+}
+
 /// An item, or a piece of a long one, whose block's digest was found right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expanded {
@@ -78,26 +109,21 @@ pub fn copies(index: &Index) -> HashMap<u32, Vec<u32>> {
 
 /// Expands blocks in order and hands each outcome to `sink`, right or wrong.
 ///
-/// `wanted` says for every block whether it is wanted; `None` means all. At most a few blocks a thread are in memory at a time, and all
+/// At most a few blocks a thread are in memory at a time, and all
 /// of them together stay inside `limits`.
 ///
 /// # Errors
 /// Whatever `sink` returns; errors of the Programs; `Io`, `Truncated` while reading.
 pub fn blocks<R: Read + Seek + Sync, E: From<Error>>(
     reader: &mut Reader<R>,
-    limits: &Limits,
-    wanted: Option<&[bool]>,
+    options: &Options<'_>,
     mut sink: impl FnMut(Outcome) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut budget = reader.budget();
-    let programs = programs(reader, limits, &mut budget)?;
+    let programs = programs(reader, options.limits, &mut budget)?;
     let left = budget.left();
-    let chosen = |number: &u32| {
-        let at = usize::try_from(*number).unwrap_or(usize::MAX);
-        wanted.is_none_or(|wanted| wanted.get(at).copied().unwrap_or(false))
-    };
-    let numbers: Vec<u32> = (0u32..).take(reader.index().blocks.len()).filter(chosen).collect();
-    let in_flight = rayon::current_num_threads().saturating_mul(IN_FLIGHT).max(1);
+    let numbers: Vec<u32> = (0u32..).take(reader.index().blocks.len()).filter(|&block| options.wants(block)).collect();
+    let in_flight = options.run(rayon::current_num_threads).saturating_mul(IN_FLIGHT).max(1);
     for batch in numbers.chunks(in_flight) {
         let mut budget = Budget::new(left);
         let mut coded = Vec::new();
@@ -110,10 +136,12 @@ pub fn blocks<R: Read + Seek + Sync, E: From<Error>>(
             }
         }
         let share = budget.left().checked_div(coded.len() as u64).unwrap_or(0);
-        let outcomes: Vec<Outcome> = coded
-            .into_par_iter()
-            .map(|(number, bytes)| Outcome { block: number, result: expand_block(reader, &programs, number, &bytes, &mut Budget::new(share)) })
-            .collect();
+        let this = &*reader;
+        let decode = |(number, bytes): (u32, Vec<u8>)| {
+            let result = expand_block(this, &programs, number, &bytes, &mut Budget::new(share));
+            Outcome { block: number, result }
+        };
+        let outcomes: Vec<Outcome> = options.run(|| coded.into_par_iter().map(decode).collect());
         let met = outcomes.len();
         for outcome in outcomes {
             let again = matches!(&outcome.result, Err(error) if error.kind() == crate::ErrorKind::LimitExceeded);
@@ -136,26 +164,20 @@ fn alone<R: Read + Seek + Sync>(reader: &mut Reader<R>, programs: &[(Layout, Pro
 /// Hands out every file of the archive, copies included, a long one in pieces that follow each other. Nothing is handed out before the
 /// digest of its block was found right.
 ///
-/// `wanted` says for every item whether it is wanted; `None` means all.
-///
 /// # Errors
 /// The first thing that is wrong, or whatever `sink` returns.
 pub fn expand<R: Read + Seek + Sync, E: From<Error>>(
     reader: &mut Reader<R>,
-    limits: &Limits,
-    wanted: Option<&[bool]>,
+    options: &Options<'_>,
     mut sink: impl FnMut(&Expanded) -> Result<(), E>,
 ) -> Result<(), E> {
     let copies = copies(reader.index());
-    let is_wanted = |item: u32| {
-        let at = usize::try_from(item).unwrap_or(usize::MAX);
-        wanted.is_none_or(|wanted| wanted.get(at).copied().unwrap_or(false))
-    };
+    let is_wanted = |item: u32| options.wants(item);
     let of = |item: u32| copies.get(&item).map_or(&[][..], Vec::as_slice);
     let needed = |item: u32| is_wanted(item) || of(item).iter().any(|&copy| is_wanted(copy));
     let block_wanted: Vec<bool> =
         (0u32..).take(reader.index().blocks.len()).map(|block| reader.parts(block).iter().any(|part| needed(part.item))).collect();
-    blocks(reader, limits, Some(&block_wanted), |outcome| {
+    blocks(reader, &Options { wanted: Some(&block_wanted), ..*options }, |outcome| {
         for mut expanded in outcome.result? {
             let original = expanded.item;
             if is_wanted(original) {

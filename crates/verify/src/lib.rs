@@ -18,7 +18,7 @@
 //!
 //! let mut reader = Reader::open(archive, &Limits::default())?;
 //! let mut files = Vec::new();
-//! expand::expand(&mut reader, &Limits::default(), None, |part| {
+//! expand::expand(&mut reader, &expand::Options::all(&Limits::default()), |part| {
 //!     files.push((part.item, part.bytes.to_vec()));
 //!     Ok::<(), Error>(())
 //! })?;

@@ -30,6 +30,14 @@ impl RecipeBook {
         Ok(number)
     }
 
+    /// What they take in an archive, their lengths in the index apart.
+    ///
+    /// # Errors
+    /// `Io` if zstd fails, which it does only for want of memory.
+    pub fn coded_bytes(&self) -> Result<u64, Error> {
+        Ok(crate::general::encode(&self.bytes)?.1.len() as u64)
+    }
+
     /// How many different ones there are.
     #[must_use]
     pub fn len(&self) -> usize {

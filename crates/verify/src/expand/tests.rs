@@ -69,7 +69,7 @@ fn limits() -> Limits {
 fn expanded(archive: &[u8], wanted: Option<&[bool]>) -> Result<Vec<(u32, Vec<u8>)>, Error> {
     let mut reader = Reader::open(Cursor::new(archive), &limits())?;
     let mut files = Vec::new();
-    expand(&mut reader, &limits(), wanted, |part| {
+    expand(&mut reader, &Options { wanted, ..Options::all(&limits()) }, |part| {
         assert!(part.last && part.start == 0);
         files.push((part.item, part.bytes.clone()));
         Ok::<(), Error>(())
@@ -90,7 +90,7 @@ fn pixels_come_back_and_compare_equal() {
     let archive = archive(Fidelity::Pixels);
     let mut reader = Reader::open(Cursor::new(&archive), &limits()).unwrap();
     let mut seen = 0;
-    expand(&mut reader, &limits(), None, |part| {
+    expand(&mut reader, &Options::all(&limits()), |part| {
         let original = &files()[part.item as usize].1;
         assert_eq!(crate::compare::first_difference(Fidelity::Pixels, part, original), None);
         assert_eq!(part.image.is_some(), part.item != 2);
@@ -135,7 +135,7 @@ fn a_damaged_block_leaves_the_others_alone() {
     bad[reader.index().blocks[0].offset as usize] ^= 4;
     let mut reader = Reader::open(Cursor::new(&bad), &limits()).unwrap();
     let mut outcomes = Vec::new();
-    blocks(&mut reader, &limits(), None, |outcome| {
+    blocks(&mut reader, &Options::all(&limits()), |outcome| {
         outcomes.push(outcome.result.map_err(|error| error.to_string()));
         Ok::<(), Error>(())
     })
@@ -152,7 +152,7 @@ fn memory_stays_inside_the_limits() {
     for memory_bytes in (0..1 << 17).step_by(499) {
         let limits = Limits { memory_bytes, ..Limits::default() };
         let opened = Reader::open(Cursor::new(&archive), &limits).map_err(Error::from);
-        let ended = opened.and_then(|mut reader| expand(&mut reader, &limits, None, |_| Ok::<(), Error>(())));
+        let ended = opened.and_then(|mut reader| expand(&mut reader, &Options::all(&limits), |_| Ok::<(), Error>(())));
         kinds.push(ended.err().map(|error| error.kind()));
     }
     let first_fit = kinds.iter().position(Option::is_none).expect("128 KiB suffice");

@@ -1,0 +1,169 @@
+//! Codes the items of a dataset into blocks, by a Program or the general way.
+
+use kolmo_codec::block::{self, ImageRef};
+use kolmo_codec::container::{PIECE_BYTES, block_digest};
+use kolmo_codec::general::{self, GeneralMethod};
+use kolmo_codec::program::Program;
+use kolmo_data::digest::of_bytes;
+
+use crate::dataset::{Dataset, Item};
+use crate::error::Error;
+use crate::work::Crew;
+
+/// Pixels of a block: enough lanes for the kernel, few enough that blocks spread over threads and one item costs little to read.
+const BLOCK_PIXELS: u64 = 1 << 18;
+
+/// Bytes of a solid block of general files: as much as zstd -19 looks back.
+const SOLID_BYTES: u64 = 8 << 20;
+
+/// A block before it has a place.
+#[derive(Debug)]
+pub(crate) struct CodedBlock<C> {
+    pub(crate) coding: C,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: [u8; 16],
+    /// Items that begin in it.
+    pub(crate) items: Vec<usize>,
+}
+
+/// Images of one group, coded by a Program.
+#[derive(Debug, Default)]
+pub(crate) struct ProgramCoded {
+    pub(crate) blocks: Vec<CodedBlock<()>>,
+    /// Cross-entropy of the samples, bits.
+    pub(crate) ideal_bits: f64,
+    pub(crate) subpixels: u64,
+}
+
+/// Bytes of all blocks.
+pub(crate) fn coded_bytes<C>(blocks: &[CodedBlock<C>]) -> u64 {
+    blocks.iter().map(|block| block.bytes.len() as u64).sum()
+}
+
+/// Codes the images `numbers` in blocks of whole images.
+pub(crate) fn by_program(dataset: &Dataset, numbers: &[usize], program: &Program, crew: &mut Crew<'_>) -> Result<ProgramCoded, Error> {
+    let pixels = |number: usize| dataset.image(number).map_or(0, |(image, _)| u64::from(image.width) * u64::from(image.height));
+    let plan = packed(numbers, pixels, BLOCK_PIXELS);
+    let coded = crew.map("encoding", &plan, |numbers| {
+        let images: Vec<_> = numbers.iter().filter_map(|&number| Some(dataset.image(number)?.0)).collect();
+        let refs: Vec<ImageRef<'_>> =
+            images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples }).collect();
+        let encoded = block::encode(program, &refs)?;
+        let digest = block_digest(&encoded.bytes, numbers.iter().map(|&number| &dataset.items[number].digest.0));
+        let subpixels = images.iter().map(|image| image.subpixels()).sum::<u64>();
+        Ok((CodedBlock { coding: (), bytes: encoded.bytes, digest, items: numbers.clone() }, encoded.ideal_bits, subpixels))
+    })?;
+    let mut all = ProgramCoded::default();
+    for (block, ideal_bits, subpixels) in coded {
+        all.blocks.push(block);
+        all.ideal_bits += ideal_bits as f64 / 65_536.0;
+        all.subpixels += subpixels;
+    }
+    Ok(all)
+}
+
+/// What is read for one general block: some whole files, or a piece of a long one.
+#[derive(Debug, Clone)]
+enum Load {
+    Files(Vec<usize>),
+    Piece { item: usize, start: u64, first: bool, number: usize },
+}
+
+/// Codes the files `numbers` the general way: solid blocks of files with the same extension where there are many, long ones in pieces.
+/// `level` is zstd's.
+pub(crate) fn by_zstd(items: &[Item], numbers: &[usize], level: i32, crew: &mut Crew<'_>) -> Result<Vec<CodedBlock<GeneralMethod>>, Error> {
+    let is_long = |number: &usize| items[*number].bytes > PIECE_BYTES;
+    let (long, mut short): (Vec<usize>, Vec<usize>) = numbers.iter().copied().partition(is_long);
+    short.sort_by_key(|&number| (extension(&items[number].path), number));
+    let mut plan: Vec<Load> = packed(&short, |number| items[number].bytes, SOLID_BYTES).into_iter().map(Load::Files).collect();
+    for item in long {
+        let pieces = items[item].bytes.div_ceil(PIECE_BYTES);
+        plan.extend((0..pieces).map(|n| Load::Piece { item, start: n * PIECE_BYTES, first: n == 0, number: n as usize }));
+    }
+    crew.map("storing", &plan, |load| {
+        let mut raw = Vec::new();
+        let mut digests = Vec::new();
+        let begins = match load {
+            Load::Files(numbers) => {
+                let mut numbers = numbers.clone();
+                numbers.sort_unstable(); // a block lists its items in the order of the archive
+                for &number in &numbers {
+                    let bytes = read(&items[number], 0, items[number].bytes + 1)?;
+                    digests.push(checked(&items[number], &bytes, items[number].bytes, Some(items[number].file_digest))?);
+                    raw.extend_from_slice(&bytes);
+                }
+                numbers
+            }
+            &Load::Piece { item, start, first, number } => {
+                raw = read(&items[item], start, PIECE_BYTES)?;
+                let length = PIECE_BYTES.min(items[item].bytes - start);
+                digests.push(checked(&items[item], &raw, length, items[item].pieces.get(number).copied())?);
+                if first { vec![item] } else { vec![] }
+            }
+        };
+        let (method, bytes) = general::encode_at(&raw, level)?;
+        let digest = block_digest(&bytes, &digests);
+        Ok(CodedBlock { coding: method, bytes, digest, items: begins })
+    })
+}
+
+fn checked(item: &Item, bytes: &[u8], length: u64, expected: Option<kolmo_data::digest::Digest>) -> Result<[u8; 32], Error> {
+    let digest = of_bytes(bytes);
+    if bytes.len() as u64 != length || expected.is_some_and(|expected| expected != digest) {
+        return Err(Error::Changed { path: item.file.clone() });
+    }
+    Ok(digest.0)
+}
+
+fn read(item: &Item, start: u64, most: u64) -> Result<Vec<u8>, Error> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut bytes = Vec::new();
+    let mut file = std::fs::File::open(&item.file).map_err(Error::io("read", &item.file))?;
+    file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &item.file))?;
+    file.take(most).read_to_end(&mut bytes).map_err(Error::io("read", &item.file))?;
+    Ok(bytes)
+}
+
+fn extension(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_lowercase())
+}
+
+/// Cuts `numbers` into runs of about `target` by `size`, never a number in two.
+fn packed(numbers: &[usize], size: impl Fn(usize) -> u64, target: u64) -> Vec<Vec<usize>> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut filled = u64::MAX;
+    for &number in numbers {
+        let size = size(number);
+        match runs.last_mut() {
+            Some(run) if filled.saturating_add(size) <= target => {
+                run.push(number);
+                filled += size;
+            }
+            _ => {
+                runs.push(vec![number]);
+                filled = size;
+            }
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_full_and_whole() {
+        let sizes = [3, 3, 3, 20, 0, 0, 10, 1];
+        let runs = packed(&[0, 1, 2, 3, 4, 5, 6, 7], |number| sizes[number], 10);
+        assert_eq!(runs, [vec![0, 1, 2], vec![3], vec![4, 5, 6], vec![7]]);
+        assert_eq!(packed(&[], |_| 1, 10), Vec::<Vec<usize>>::new());
+    }
+
+    #[test]
+    fn extensions_are_of_the_name() {
+        assert_eq!(extension("a.b/c"), "");
+        assert_eq!(extension("a.b/c.TXT"), "txt");
+    }
+}

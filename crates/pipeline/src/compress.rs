@@ -1,0 +1,352 @@
+//! A dataset becomes an archive that is proved before it has a name.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use kolmo_codec::container::{self, BlockCoding, Content, ProgramMethod, Reader, RecipeBook, Writer};
+use kolmo_codec::general::GeneralMethod;
+use kolmo_codec::program::Program;
+use kolmo_codec::weights::{self, CodedProgram};
+use kolmo_data::layout::Layout;
+use kolmo_data::open::Fidelity;
+use kolmo_data::split::Part;
+use kolmo_verify::expand::{self, Expanded};
+
+use crate::coding::{self, CodedBlock, ProgramCoded, coded_bytes};
+use crate::dataset::{self, Dataset, Group, ItemState};
+use crate::error::Error;
+use crate::learn::{Learned, learn_group};
+use crate::observe::{Event, Observer, Step};
+use crate::options::{CompressOptions, LearnOptions};
+use crate::output::{self, Output};
+use crate::summary::{ArchiveSizes, CompressSummary, ProgramSizes, ProgramSummary};
+use crate::work::Crew;
+use crate::{estimate, program_file};
+
+/// zstd's level for what is kept, and for a first guess.
+const DENSE: i32 = 19;
+const QUICK: i32 = 1;
+
+/// Fewer subpixels than this cannot pay for the smallest Program.
+const LEAST_SUBPIXELS: u64 = 4096;
+
+/// A group coded by its Program.
+struct Kept {
+    layout: Layout,
+    program: CodedProgram,
+    coded: ProgramCoded,
+}
+
+/// Compresses the folder (or file) `input` into the file `archive`: reads, learns, codes, expands the result and compares, and only then
+/// gives it its name.
+///
+/// With `dry_run` nothing is written and the summary is an estimate.
+///
+/// # Errors
+/// See [`Error`]; nothing is left behind then.
+pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observer: &mut dyn Observer) -> Result<CompressSummary, Error> {
+    let begun = Instant::now();
+    let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
+    if options.dry_run {
+        return estimate::estimate(input, archive, options, crew, begun);
+    }
+    output::check_free(archive, options.force)?;
+    let given = options.program.as_deref().map(|file| program_file::read(file, &options.limits)).transpose()?;
+    let mut out = Output::create(archive, options.force)?;
+    let mut dataset = prepare(input, archive, options, crew)?;
+    let mut summary =
+        CompressSummary { archive: archive.display().to_string(), fidelity: name(options.fidelity).into(), ..CompressSummary::default() };
+    summary.preprocess = std::mem::take(&mut dataset.summary);
+    summary.preprocess.seconds = begun.elapsed().as_secs_f64();
+
+    let learned = learn(&dataset, given, options, crew)?;
+    let encoding = Instant::now();
+    crew.observer.event(&Event::StepStarted { step: Step::CompressProgram });
+    let mut kept: Vec<Kept> = Vec::new();
+    let mut general: Vec<CodedBlock<GeneralMethod>> = Vec::new();
+    let mut left: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
+    for (group, learned) in dataset.groups.iter().zip(learned) {
+        let Some(Learned { program, summary: mut about }) = learned else {
+            left.extend(&group.items);
+            continue;
+        };
+        match decide(&dataset, group, &program, &mut about, crew)? {
+            Choice::Program(coded_program, coded) => kept.push(Kept { layout: group.layout, program: coded_program, coded }),
+            Choice::General(blocks) => general.extend(blocks),
+        }
+        summary.programs.push(about);
+    }
+    left.sort_unstable();
+    general.extend(coding::by_zstd(&dataset.items, &left, DENSE, crew)?);
+    for group in &kept {
+        summary.coding.ideal_bytes += group.coded.ideal_bits / 8.0;
+        summary.coding.payload_bytes += coded_bytes(&group.coded.blocks);
+        summary.coding.subpixels += group.coded.subpixels;
+    }
+    summary.sizes = write(&dataset, kept, general, options, &mut out)?;
+    summary.coding.encode_seconds = encoding.elapsed().as_secs_f64();
+
+    let verifying = Instant::now();
+    crew.observer.event(&Event::StepStarted { step: Step::Expand });
+    summary.verified_files = prove(&dataset, &out, options, crew)?;
+    summary.coding.verify_seconds = verifying.elapsed().as_secs_f64();
+    crew.check()?;
+    out.persist()?;
+
+    let total = summary.sizes.total as f64;
+    summary.rate_bpsp = ratio(8.0 * total, summary.preprocess.subpixels);
+    summary.percent_of_input = ratio(100.0 * total, summary.preprocess.file_bytes);
+    summary.seconds = begun.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// 0 where there is nothing to divide by.
+pub(crate) fn ratio(what: f64, by: u64) -> f64 {
+    if by == 0 { 0.0 } else { what / by as f64 }
+}
+
+/// `files` or `pixels`.
+pub(crate) const fn name(fidelity: Fidelity) -> &'static str {
+    match fidelity {
+        Fidelity::Files => "files",
+        Fidelity::Pixels => "pixels",
+    }
+}
+
+/// Step 1.
+pub(crate) fn prepare(input: &Path, output: &Path, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
+    crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
+    let entries = dataset::list(input, Some(output), crew)?;
+    let seed = options.learn.as_ref().map_or(0, |learn| learn.seed);
+    dataset::load(&entries, options.fidelity, seed, crew)
+}
+
+/// Steps 2 and 5: a Program for each group, if one is given or learned.
+fn learn(
+    dataset: &Dataset,
+    given: Option<Vec<(Layout, Program)>>,
+    options: &CompressOptions,
+    crew: &mut Crew<'_>,
+) -> Result<Vec<Option<Learned>>, Error> {
+    let mut learned = Vec::new();
+    if let Some(given) = given {
+        for group in &dataset.groups {
+            let program = given.iter().find(|(layout, _)| *layout == group.layout).map(|(_, program)| program.clone());
+            if program.is_none() {
+                crew.note(format!("no Program is given for {} images: they are stored the general way", group.layout));
+            }
+            learned.push(program.map(|program| Learned { summary: about_given(group.layout, &program), program }));
+        }
+        return Ok(learned);
+    }
+    let shares = time_shares(dataset, options.learn.as_ref());
+    for (group, share) in dataset.groups.iter().zip(shares) {
+        crew.check()?;
+        learned.push(match &options.learn {
+            Some(learn) if worth_learning(dataset, group) => Some(learn_one(dataset, group, learn, share, crew)?),
+            _ => None,
+        });
+    }
+    Ok(learned)
+}
+
+/// Whether a group is large enough for a Program to pay.
+pub(crate) fn worth_learning(dataset: &Dataset, group: &Group) -> bool {
+    subpixels(dataset, group) >= LEAST_SUBPIXELS && !group.learnable.is_empty()
+}
+
+fn subpixels(dataset: &Dataset, group: &Group) -> u64 {
+    group.items.iter().filter_map(|&number| dataset.image(number)).map(|(image, _)| image.subpixels()).sum()
+}
+
+/// The time budget, dealt to the groups by their subpixels.
+pub(crate) fn time_shares(dataset: &Dataset, learn: Option<&LearnOptions>) -> Vec<Option<Duration>> {
+    let sizes = dataset.groups.iter().map(|group| if worth_learning(dataset, group) { subpixels(dataset, group) } else { 0 });
+    let sizes: Vec<u64> = sizes.collect();
+    let total = sizes.iter().sum::<u64>().max(1) as f64;
+    let budget = learn.and_then(|learn| learn.time_budget);
+    sizes.iter().map(|&size| budget.map(|budget| budget.mul_f64(size as f64 / total))).collect()
+}
+
+/// Learns the Program of one group.
+pub(crate) fn learn_one(
+    dataset: &Dataset,
+    group: &Group,
+    learn: &LearnOptions,
+    time_budget: Option<Duration>,
+    crew: &mut Crew<'_>,
+) -> Result<Learned, Error> {
+    crew.observer.event(&Event::StepStarted { step: Step::Generate });
+    let (images, mut parts) = dataset.learnable(group);
+    if !parts.contains(&Part::Train) {
+        parts.iter_mut().for_each(|part| *part = Part::Train);
+        crew.note(format!("{} images are too few to set some apart: all are learned from, and no rate is independent", group.layout));
+    }
+    let options = LearnOptions { time_budget, ..learn.clone() };
+    let stop = crew.stop();
+    let mut learned = learn_group(&images, &parts, &options, crew.observer, stop)?;
+    crew.check()?;
+    learned.summary.group = group.layout.to_string();
+    Ok(learned)
+}
+
+fn about_given(layout: Layout, program: &Program) -> ProgramSummary {
+    ProgramSummary {
+        group: layout.to_string(),
+        parameters: program.parameters(),
+        macs_per_pixel: program.macs_per_pixel(),
+        stopped: "given".into(),
+        ..ProgramSummary::default()
+    }
+}
+
+enum Choice {
+    Program(CodedProgram, ProgramCoded),
+    General(Vec<CodedBlock<GeneralMethod>>),
+}
+
+/// Codes a Program and says so in `about`.
+pub(crate) fn code_program(program: &Program, about: &mut ProgramSummary) -> CodedProgram {
+    let coded = weights::encode(&program.to_bytes());
+    let sizes = coded.sizes;
+    about.sizes = ProgramSizes { raw: sizes.raw, huffman: sizes.huffman, lz77: sizes.lz77, range: sizes.range, kept: coded.coder.name().into() };
+    coded
+}
+
+/// The Program, if it and what it codes are smaller than the group's files the general way.
+fn decide(dataset: &Dataset, group: &Group, program: &Program, about: &mut ProgramSummary, crew: &mut Crew<'_>) -> Result<Choice, Error> {
+    let coded_program = code_program(program, about);
+    let coded = coding::by_program(dataset, &group.items, program, crew)?;
+    let mut recipes = RecipeBook::default();
+    for &number in &group.items {
+        if let Some((_, recipe)) = dataset.image(number) {
+            recipes.intern(recipe.to_vec())?;
+        }
+    }
+    let with_program = coded_program.bytes.len() as u64 + coded_bytes(&coded.blocks) + recipes.coded_bytes()?;
+    // The dense way is slow, so a quick look comes first: level 19 has never been seen to take off a third of what level 1 left of images.
+    let quick = coded_bytes(&coding::by_zstd(&dataset.items, &group.items, QUICK, crew)?);
+    if with_program < quick / 2 {
+        about.kept = true;
+        return Ok(Choice::Program(coded_program, coded));
+    }
+    let general = coding::by_zstd(&dataset.items, &group.items, DENSE, crew)?;
+    let without = coded_bytes(&general);
+    about.kept = with_program < without;
+    if about.kept {
+        return Ok(Choice::Program(coded_program, coded));
+    }
+    about.reason = format!("with it the images take {with_program} bytes, the general way {without}");
+    Ok(Choice::General(general))
+}
+
+/// Writes everything to `out`.
+fn write(
+    dataset: &Dataset,
+    kept: Vec<Kept>,
+    general: Vec<CodedBlock<GeneralMethod>>,
+    options: &CompressOptions,
+    out: &mut Output,
+) -> Result<ArchiveSizes, Error> {
+    let target = out.target().to_path_buf();
+    let fail = || Error::codec(&target);
+    let fidelity = match options.fidelity {
+        Fidelity::Files => container::Fidelity::Files,
+        Fidelity::Pixels => container::Fidelity::Pixels,
+    };
+    let programs: Vec<(u8, &CodedProgram)> = kept.iter().map(|group| (group.layout.code(), &group.program)).collect();
+    let mut writer = Writer::new(std::io::BufWriter::new(out.file()), fidelity, &programs).map_err(fail())?;
+    let mut places: Vec<Option<u32>> = vec![None; dataset.items.len()];
+    for (group, program) in kept.iter().zip(0u32..) {
+        for block in &group.coded.blocks {
+            let coding = BlockCoding::Program { program, method: ProgramMethod::Direct };
+            let number = writer.block(coding, &block.bytes, block.digest).map_err(fail())?;
+            block.items.iter().for_each(|&item| places[item] = Some(number));
+        }
+    }
+    let n_program_blocks = kept.iter().map(|group| group.coded.blocks.len()).sum::<usize>();
+    for block in &general {
+        let number = writer.block(BlockCoding::General(block.coding), &block.bytes, block.digest).map_err(fail())?;
+        block.items.iter().for_each(|&item| places[item] = Some(number));
+    }
+    let mut recipes = RecipeBook::default();
+    let mut items = Vec::with_capacity(dataset.items.len());
+    for (item, place) in dataset.items.iter().zip(places) {
+        let content = match (&item.state, place) {
+            (ItemState::Copy(first), _) => Content::Copy { of: *first as u32 },
+            (ItemState::Image { image, recipe, .. }, Some(block)) if (block as usize) < n_program_blocks => {
+                Content::Image { block, height: image.height, width: image.width, recipe: recipes.intern(recipe.clone())? }
+            }
+            (_, Some(block)) => Content::General { block, bytes: item.bytes },
+            (_, None) => return Err(Error::NotReproduced { path: item.path.clone() }),
+        };
+        items.push(container::Item { path: item.path.clone(), content });
+    }
+    let file_bytes = dataset.items.iter().map(|item| item.bytes).sum();
+    let (_, sizes) = writer.finish(items, &recipes, file_bytes).map_err(fail())?;
+    Ok(archive_sizes(&sizes))
+}
+
+/// Sizes as summaries have them.
+pub(crate) const fn archive_sizes(sizes: &container::Sizes) -> ArchiveSizes {
+    ArchiveSizes {
+        total: sizes.total,
+        frame: sizes.frame,
+        programs: sizes.programs,
+        payload: sizes.payload,
+        index: sizes.index,
+        recipes: sizes.recipes,
+        general: sizes.general,
+    }
+}
+
+/// Expands what was written and compares every item with what was read in the beginning. Gives back how many items are the same.
+fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<u64, Error> {
+    let mut reader = Reader::open(out.reopen()?, &options.limits).map_err(Error::codec(out.target()))?;
+    let total = dataset.items.len();
+    let mut equal = vec![0u64; total];
+    let pool = crew.pool.clone();
+    let options = expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool) };
+    let mut done = 0;
+    expand::expand(&mut reader, &options, |part| {
+        let number = part.item as usize;
+        let item = dataset.items.get(number).ok_or_else(|| Error::NotReproduced { path: part.item.to_string() })?;
+        if !same(dataset, number, part) {
+            return Err(Error::NotReproduced { path: item.path.clone() });
+        }
+        equal[number] += part.bytes.len() as u64;
+        if part.last {
+            done += 1;
+            if done % 64 == 0 || done == total {
+                crew.progress("verifying", done, total);
+            }
+        }
+        crew.check()
+    })?;
+    let pixels = reader.fidelity() == container::Fidelity::Pixels;
+    for (item, equal) in dataset.items.iter().zip(equal) {
+        // Plain files made of pixels have sizes of their own.
+        if equal != item.bytes && !pixels {
+            return Err(Error::NotReproduced { path: item.path.clone() });
+        }
+    }
+    if let Some(missing) = dataset.items.get(done) {
+        return Err(Error::NotReproduced { path: missing.path.clone() });
+    }
+    Ok(done as u64)
+}
+
+fn same(dataset: &Dataset, number: usize, part: &Expanded) -> bool {
+    let original = match dataset.items[number].state {
+        ItemState::Copy(first) => first,
+        _ => number,
+    };
+    let item = &dataset.items[original];
+    let piece = item.pieces.get((part.start / container::PIECE_BYTES) as usize);
+    let whole = part.start == 0 && part.last;
+    match part.image {
+        Some(_) => whole && part.digest == item.digest,
+        None if item.pieces.is_empty() => whole && part.digest == item.file_digest,
+        None => piece == Some(&part.digest),
+    }
+}

@@ -1,0 +1,93 @@
+//! An archive becomes files again.
+
+use std::path::Path;
+use std::time::Instant;
+
+use kolmo_codec::container::{Content, Index};
+use kolmo_verify::expand::{self, Options};
+use kolmo_verify::paths;
+
+use crate::error::Error;
+use crate::observe::{Event, Observer, Step};
+use crate::options::ExpandOptions;
+use crate::output::Staging;
+use crate::program_file;
+use crate::summary::ExpandSummary;
+use crate::work::Crew;
+
+/// Expands `archive` into the folder `output`, which is created if it is not there. Files are written aside and take their places when
+/// all of them are there and their digests agree.
+///
+/// # Errors
+/// See [`Error`]; no file of `output` has been touched then.
+pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: &mut dyn Observer) -> Result<ExpandSummary, Error> {
+    let begun = Instant::now();
+    let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
+    crew.observer.event(&Event::StepStarted { step: Step::Expand });
+    let mut reader = program_file::open(archive, &options.limits)?;
+    let wanted = wanted(reader.index(), &options.only)?;
+    let index = reader.index().clone();
+    let chosen = || index.items.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(item, _)| item);
+    let total = chosen().count();
+    let mut staging = Staging::create(output, chosen().map(|item| item.path.as_str()), options.force)?;
+    if staging.folds_case()? {
+        paths::check_case(chosen())?;
+    }
+    let mut summary = ExpandSummary::default();
+    let pool = crew.pool.clone();
+    let how = Options { limits: &options.limits, wanted: Some(&wanted), pool: Some(&pool) };
+    expand::expand(&mut reader, &how, |part| {
+        let Some(item) = index.items.get(part.item as usize) else { return Ok(()) };
+        staging.write(&item.path, part.start, &part.bytes)?;
+        summary.file_bytes += part.bytes.len() as u64;
+        summary.subpixels += part.image.as_ref().map_or(0, |image| image.subpixels());
+        if part.last {
+            summary.files += 1;
+            summary.verified_files += 1;
+            if summary.files % 64 == 0 || summary.files as usize == total {
+                crew.progress("expanding", summary.files as usize, total);
+            }
+        }
+        crew.check()
+    })
+    .map_err(|error| about(archive, error))?;
+    crew.check()?;
+    staging.publish(options.force)?;
+    summary.seconds = begun.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// Names the archive in errors of its frame.
+pub(crate) fn about(archive: &Path, error: Error) -> Error {
+    match error {
+        Error::Verify(kolmo_verify::Error::Archive(source)) => Error::codec(archive)(source),
+        other => other,
+    }
+}
+
+/// Which items `only` names: files, or whole folders.
+fn wanted(index: &Index, only: &[String]) -> Result<Vec<bool>, Error> {
+    let mut wanted = vec![only.is_empty(); index.items.len()];
+    for name in only {
+        let name = name.trim_end_matches('/');
+        let folder = format!("{name}/");
+        let mut found = false;
+        for (item, wanted) in index.items.iter().zip(&mut wanted) {
+            if item.path == name || item.path.starts_with(&folder) {
+                (found, *wanted) = (true, true);
+            }
+        }
+        if !found {
+            return Err(Error::InvalidArgument { what: format!("{name}: the archive holds no such file or folder; list it to see what it holds") });
+        }
+    }
+    Ok(wanted)
+}
+
+/// Number of the item whose content `item` has.
+pub(crate) fn original(index: &Index, item: usize) -> usize {
+    match index.items.get(item).map(|item| item.content) {
+        Some(Content::Copy { of }) => of as usize,
+        _ => item,
+    }
+}

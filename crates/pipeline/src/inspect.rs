@@ -1,0 +1,91 @@
+//! What an archive holds, without expanding it.
+
+use std::path::Path;
+
+use kolmo_codec::container::{BlockCoding, Content, Fidelity, PIECE_BYTES};
+use kolmo_codec::general::GeneralMethod;
+use kolmo_codec::limits::Limits;
+use kolmo_verify::report::Report;
+
+use crate::compress::archive_sizes;
+use crate::error::Error;
+use crate::expand::original;
+use crate::program_file;
+use crate::summary::{InspectProgram, InspectSummary, ItemSummary};
+
+/// Where each byte of an archive goes. No block is read.
+///
+/// # Errors
+/// See [`Error`].
+pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error> {
+    let reader = program_file::open(archive, limits)?;
+    let report = Report::of(&reader)?;
+    let programs = kolmo_verify::expand::programs(&reader, limits, &mut reader.budget())?;
+    let (major, minor) = reader.version();
+    let program = |(about, (_, program)): (&kolmo_verify::report::ProgramReport, &(_, kolmo_codec::program::Program))| InspectProgram {
+        group: about.layout.into(),
+        coded_bytes: about.coded_bytes,
+        coder: about.coder.name().into(),
+        parameters: program.parameters(),
+        macs_per_pixel: program.macs_per_pixel(),
+        components: program.components() as u64,
+        spikes: program.spikes() as u64,
+        subpixels: about.subpixels,
+        payload_bytes: about.payload_bytes,
+    };
+    Ok(InspectSummary {
+        format: format!("{major}.{minor}"),
+        fidelity: match reader.fidelity() {
+            Fidelity::Files => "files".into(),
+            Fidelity::Pixels => "pixels".into(),
+        },
+        files: report.items,
+        subpixels: report.subpixels,
+        file_bytes: report.file_bytes,
+        rate_bpsp: report.rate_bpsp(),
+        sizes: archive_sizes(&report.sizes),
+        blocks: report.blocks,
+        programs: report.programs.iter().zip(&programs).map(program).collect(),
+    })
+}
+
+/// The items of an archive in the order of their paths. No block is read, so what only expanding tells is left open: the file size of
+/// images is 0, digests are empty.
+///
+/// # Errors
+/// See [`Error`].
+pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> {
+    let reader = program_file::open(archive, limits)?;
+    let index = reader.index();
+    let mut items = Vec::with_capacity(index.items.len());
+    for (number, item) in index.items.iter().enumerate() {
+        let content = index.items[original(index, number)].content;
+        let is_copy = matches!(item.content, Content::Copy { .. });
+        let (block, file_bytes) = match content {
+            Content::Image { block, .. } => (block, 0),
+            Content::General { block, bytes } => (block, bytes),
+            Content::Copy { .. } => continue,
+        };
+        let coding = index.blocks.get(block as usize).map(|block| block.coding);
+        let (method, shape) = match (coding, content) {
+            (Some(BlockCoding::Program { program, .. }), Content::Image { height, width, .. }) => {
+                let layout = reader.programs().get(program as usize).map_or("", |program| program.layout);
+                ("program", format!("{layout} {width}x{height}"))
+            }
+            (Some(BlockCoding::General(GeneralMethod::Stored)), _) => ("stored", String::new()),
+            _ => ("general", String::new()),
+        };
+        let pieces = file_bytes.div_ceil(PIECE_BYTES).max(1);
+        let alone = reader.parts(block).len() == 1;
+        let own = || index.blocks.iter().skip(block as usize).take(pieces as usize).map(|block| block.coded_bytes).sum();
+        items.push(ItemSummary {
+            path: item.path.clone(),
+            file_bytes,
+            method: if is_copy { "copy".into() } else { method.into() },
+            shape,
+            coded_bytes: if is_copy { Some(0) } else { alone.then(own) },
+            digest: String::new(),
+        });
+    }
+    Ok(items)
+}

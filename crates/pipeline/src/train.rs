@@ -1,0 +1,111 @@
+//! Programs without an archive: learned from a folder, or trained further.
+
+use std::path::Path;
+use std::time::Instant;
+
+use kolmo_codec::program::Program;
+use kolmo_codec::weights::CodedProgram;
+use kolmo_data::layout::Layout;
+
+use crate::compress::{code_program, learn_one, prepare, time_shares, worth_learning};
+use crate::error::Error;
+use crate::learn::tune_group;
+use crate::observe::{Event, Observer, Step};
+use crate::options::{CompressOptions, LearnOptions};
+use crate::output::{self, Output};
+use crate::program_file;
+use crate::summary::{ProgramSummary, TrainSummary};
+use crate::work::Crew;
+
+/// Learns a Program for each sample layout found in `input` and writes them to the Program file `output`.
+///
+/// # Errors
+/// `InvalidArgument` if there is no image to learn from or `options.learn` is `None`; else see [`Error`]. Nothing is left behind then.
+pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &mut dyn Observer) -> Result<TrainSummary, Error> {
+    let begun = Instant::now();
+    let learn = learning(options)?;
+    output::check_free(output, options.force)?;
+    let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
+    let out = Output::create(output, options.force)?;
+    let dataset = prepare(input, output, options, crew)?;
+    let shares = time_shares(&dataset, Some(learn));
+    let mut all = Programs::default();
+    for (group, share) in dataset.groups.iter().zip(shares).filter(|(group, _)| worth_learning(&dataset, group)) {
+        crew.check()?;
+        let learned = learn_one(&dataset, group, learn, share, crew)?;
+        all.push(group.layout, &learned.program, learned.summary);
+    }
+    if all.coded.is_empty() {
+        let what = format!("{}: there are no images to learn from, or too few", input.display());
+        return Err(Error::InvalidArgument { what });
+    }
+    crew.check()?;
+    all.finish(output, out, dataset.summary, begun)
+}
+
+/// Trains the Programs of `program` (a Program file or an archive) further on the images in `input` and writes them to the Program file
+/// `output`. Programs of a layout that `input` does not have are kept as they are.
+///
+/// # Errors
+/// `InvalidArgument` if no Program fits any image; else see [`Error`]. Nothing is left behind then.
+pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptions, observer: &mut dyn Observer) -> Result<TrainSummary, Error> {
+    let begun = Instant::now();
+    let learn = learning(options)?;
+    output::check_free(output, options.force)?;
+    let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
+    let given = program_file::read(program, &options.limits)?;
+    let out = Output::create(output, options.force)?;
+    let dataset = prepare(input, output, options, crew)?;
+    let shares = time_shares(&dataset, Some(learn));
+    let mut all = Programs::default();
+    let mut tuned = 0;
+    for (layout, program) in &given {
+        crew.check()?;
+        let group = dataset.groups.iter().zip(&shares).find(|(group, _)| group.layout == *layout && !group.learnable.is_empty());
+        let Some((group, share)) = group else {
+            crew.note(format!("{} holds no {layout} images: its Program is kept as it is", input.display()));
+            all.push(*layout, program, ProgramSummary { stopped: "given".into(), ..ProgramSummary::default() });
+            continue;
+        };
+        crew.observer.event(&Event::StepStarted { step: Step::Tune });
+        let (images, parts) = dataset.learnable(group);
+        let options = LearnOptions { time_budget: *share, ..learn.clone() };
+        let stop = crew.stop();
+        let learned = tune_group(program, &images, &parts, &options, crew.observer, stop)?;
+        all.push(*layout, &learned.program, learned.summary);
+        tuned += 1;
+    }
+    if tuned == 0 {
+        let what = format!("{}: no image here has the sample layout of a Program in {}", input.display(), program.display());
+        return Err(Error::InvalidArgument { what });
+    }
+    crew.check()?;
+    all.finish(output, out, dataset.summary, begun)
+}
+
+fn learning(options: &CompressOptions) -> Result<&LearnOptions, Error> {
+    options.learn.as_ref().ok_or_else(|| Error::InvalidArgument { what: "training needs learning options".into() })
+}
+
+#[derive(Default)]
+struct Programs {
+    coded: Vec<(Layout, CodedProgram)>,
+    about: Vec<ProgramSummary>,
+}
+
+impl Programs {
+    fn push(&mut self, layout: Layout, program: &Program, mut about: ProgramSummary) {
+        about.group = layout.to_string();
+        about.parameters = program.parameters();
+        about.macs_per_pixel = program.macs_per_pixel();
+        about.kept = true;
+        self.coded.push((layout, code_program(program, &mut about)));
+        self.about.push(about);
+    }
+
+    fn finish(self, output: &Path, out: Output, preprocess: crate::summary::PreprocessSummary, begun: Instant) -> Result<TrainSummary, Error> {
+        let bytes = program_file::write(&self.coded, out)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        Ok(TrainSummary { output: output.display().to_string(), preprocess, programs: self.about, bytes, seconds })
+    }
+}

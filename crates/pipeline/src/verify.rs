@@ -1,0 +1,112 @@
+//! Does an archive hold what it promises, and what a folder holds?
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::time::Instant;
+
+use kolmo_codec::container::{Fidelity, Index};
+use kolmo_data::source;
+use kolmo_verify::compare::first_difference;
+use kolmo_verify::expand::{self, Expanded, Options, copies};
+use kolmo_verify::paths;
+
+use crate::error::Error;
+use crate::expand::about;
+use crate::observe::{Event, Observer, Step};
+use crate::options::ExpandOptions;
+use crate::program_file;
+use crate::summary::{NamedReason, VerifySummary};
+use crate::work::Crew;
+
+/// Expands `archive` in memory, compares all digests, and every file with the one in `folder`, if one is given. Goes on after a
+/// difference: the summary names them all.
+///
+/// # Errors
+/// If the archive's frame is damaged, or a file cannot be read; see [`Error`]. Damaged blocks and files that differ are no errors but
+/// entries of [`VerifySummary::differences`].
+pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, observer: &mut dyn Observer) -> Result<VerifySummary, Error> {
+    let begun = Instant::now();
+    let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
+    crew.observer.event(&Event::StepStarted { step: Step::Expand });
+    let mut reader = program_file::open(archive, &options.limits)?;
+    let index = reader.index().clone();
+    let fidelity = reader.fidelity();
+    let copies = copies(&index);
+    let parts: Vec<Vec<u32>> = (0u32..).take(index.blocks.len()).map(|block| reader.parts(block).iter().map(|part| part.item).collect()).collect();
+    let mut differences: BTreeMap<usize, String> = BTreeMap::new();
+    let mut done = vec![false; index.items.len()];
+    let pool = crew.pool.clone();
+    expand::blocks(&mut reader, &Options { limits: &options.limits, wanted: None, pool: Some(&pool) }, |outcome| -> Result<(), Error> {
+        let block = &parts[outcome.block as usize];
+        let same = |item: u32| std::iter::once(item).chain(copies.get(&item).into_iter().flatten().copied());
+        match outcome.result {
+            Ok(expanded) => {
+                for mut expanded in expanded {
+                    for item in same(expanded.item) {
+                        expanded.item = item;
+                        if let Some(reason) = difference(&index, fidelity, folder, &expanded)? {
+                            differences.entry(item as usize).or_insert(reason);
+                        }
+                        done[item as usize] = true;
+                    }
+                }
+            }
+            Err(error) if error.kind() == kolmo_verify::ErrorKind::LimitExceeded => return Err(error.into()),
+            Err(error) => {
+                for item in block.iter().flat_map(|&item| same(item)) {
+                    differences.insert(item as usize, format!("damaged in the archive: {error}"));
+                    done[item as usize] = true;
+                }
+            }
+        }
+        crew.progress("verifying", done.iter().filter(|done| **done).count(), done.len());
+        crew.check()
+    })
+    .map_err(|error| about(archive, error))?;
+
+    let mut summary = VerifySummary { files: index.items.len() as u64, ..VerifySummary::default() };
+    summary.verified_files = summary.files - differences.len() as u64;
+    let named = |(item, reason): (usize, String)| NamedReason { path: index.items[item].path.clone(), reason };
+    summary.differences = differences.into_iter().map(named).collect();
+    if let Some(folder) = folder {
+        summary.differences.extend(surplus(&index, folder, archive)?);
+    }
+    summary.seconds = begun.elapsed().as_secs_f64();
+    Ok(summary)
+}
+
+/// What differs between an item (or a piece of it) and the file of its name.
+fn difference(index: &Index, fidelity: Fidelity, folder: Option<&Path>, expanded: &Expanded) -> Result<Option<String>, Error> {
+    let (Some(folder), Some(item)) = (folder, index.items.get(expanded.item as usize)) else { return Ok(None) };
+    let path = paths::below(folder, &item.path)?;
+    // One file stands for itself, as in compressing it.
+    let path = if folder.is_file() { folder.to_path_buf() } else { path };
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some("missing in the folder".into())),
+        Err(error) => return Err(Error::io("read", &path)(error)),
+    };
+    // Of a piece that is not the last, only its own bytes; of the last, one more, to see whether the file goes on.
+    let whole = expanded.image.is_some() && fidelity == Fidelity::Pixels;
+    let most = if whole { u64::MAX } else { expanded.bytes.len() as u64 + u64::from(expanded.last) };
+    let mut original = Vec::new();
+    file.seek(SeekFrom::Start(expanded.start)).map_err(Error::io("read", &path))?;
+    file.take(most).read_to_end(&mut original).map_err(Error::io("read", &path))?;
+    Ok(first_difference(fidelity, expanded, &original).map(|difference| difference.to_string()))
+}
+
+/// Files of the folder that the archive does not hold.
+fn surplus(index: &Index, folder: &Path, archive: &Path) -> Result<Vec<NamedReason>, Error> {
+    let listing = match source::list(folder) {
+        Ok(listing) => listing,
+        Err(kolmo_data::Error::EmptyFolder { .. }) => return Ok(vec![]),
+        Err(error) => return Err(error.into()),
+    };
+    let archive = archive.canonicalize().ok();
+    let unknown = listing.entries.into_iter().filter(|entry| {
+        index.items.binary_search_by(|item| item.path.as_str().cmp(&entry.path)).is_err() && entry.file.canonicalize().ok() != archive
+    });
+    Ok(unknown.map(|entry| NamedReason { path: entry.path, reason: "not in the archive".into() }).collect())
+}
