@@ -9,13 +9,12 @@ use kolmo_codec::program::Program;
 use kolmo_codec::weights::{self, CodedProgram};
 use kolmo_data::layout::Layout;
 use kolmo_data::open::Fidelity;
-use kolmo_data::split::Part;
 use kolmo_verify::expand::{self, Expanded};
 
 use crate::coding::{self, CodedBlock, ProgramCoded, coded_bytes};
 use crate::dataset::{self, Dataset, Group, ItemState};
 use crate::error::Error;
-use crate::learn::{Learned, learn_group};
+use crate::learn::{FEWEST_TO_SPLIT, Learned, learn_group};
 use crate::observe::{Event, Observer, Step};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::output::{self, Output};
@@ -177,16 +176,17 @@ pub(crate) fn learn_one(
     crew: &mut Crew<'_>,
 ) -> Result<Learned, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Generate });
-    let (images, mut parts) = dataset.learnable(group);
-    if !parts.contains(&Part::Train) {
-        parts.iter_mut().for_each(|part| *part = Part::Train);
-        crew.note(format!("{} images are too few to set some apart: all are learned from, and no rate is independent", group.layout));
+    let images = dataset.dealt(group);
+    if images.len() < FEWEST_TO_SPLIT {
+        crew.note(format!(
+            "{} {} images are too few to set some apart: all are learned from, and no rate is independent",
+            images.len(),
+            group.layout
+        ));
     }
-    let options = LearnOptions { time_budget, ..learn.clone() };
     let stop = crew.stop();
-    let mut learned = learn_group(&images, &parts, &options, crew.observer, stop)?;
+    let learned = learn_group(group.layout, &images, learn, time_budget, crew.observer, stop)?;
     crew.check()?;
-    learned.summary.group = group.layout.to_string();
     Ok(learned)
 }
 

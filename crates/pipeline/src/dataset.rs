@@ -74,9 +74,10 @@ impl Dataset {
         }
     }
 
-    /// The images to learn from, and their parts.
-    pub(crate) fn learnable(&self, group: &Group) -> (Vec<&Image>, Vec<Part>) {
-        group.learnable.iter().filter_map(|&(item, part)| Some((self.image(item)?.0, part))).unzip()
+    /// The images of a group with the part each was dealt; `None` is left out of learning.
+    pub(crate) fn dealt(&self, group: &Group) -> Vec<(&Image, Option<Part>)> {
+        let part = |number: usize| group.learnable.binary_search_by_key(&number, |&(number, _)| number).ok().map(|at| group.learnable[at].1);
+        group.items.iter().filter_map(|&number| Some((self.image(number)?.0, part(number)))).collect()
     }
 }
 

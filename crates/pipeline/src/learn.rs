@@ -1,44 +1,146 @@
-//! Steps 2 and 5: where the façade meets `kolmo_model`.
+//! Steps 2, 3 and 5 for one group of images: train, round, tune.
 
+use std::time::Duration;
+
+use kolmo_codec::context::Plane;
 use kolmo_codec::program::Program;
-use kolmo_data::layout::Image;
+use kolmo_data::layout::{Image, Layout};
 use kolmo_data::split::Part;
+use kolmo_model::checkpoint::Place;
+use kolmo_model::effort::Plan;
+use kolmo_model::train::{self, Progress, Run, TrainSet, Trained, Watch, Wish};
 
-use crate::error::Error;
-use crate::observe::Observer;
+use crate::Error;
+use crate::observe::{Event, Observer};
 use crate::options::{LearnOptions, StopFlag};
-use crate::summary::ProgramSummary;
+use crate::summary::{ProgramSummary, RatesSummary, SplitRates};
 
-/// A Program and how it came about. Sizes and whether it is kept are filled in by the caller.
-#[derive(Debug)]
+/// Fewest images that are split at all; smaller groups are learned from whole, and measured on what they learned.
+pub(crate) const FEWEST_TO_SPLIT: usize = 20;
+
+/// A Program and how it came about; `summary.sizes`, `kept` and `reason` are the caller's to fill in.
+#[derive(Debug, Clone)]
 pub(crate) struct Learned {
+    /// The tuned Program.
     pub(crate) program: Program,
+    /// Its history.
     pub(crate) summary: ProgramSummary,
 }
 
-/// Learns a Program from images of one layout, each dealt a part.
+/// Learns a Program from images of one layout.
 ///
-/// `options.time_budget` is this group's share.
+/// `parts` says what each image is for; `None` leaves it out (copies, outliers). `time_budget` is this group's share of the whole.
+///
+/// # Errors
+/// What training refuses; `Cancelled` if `stop` says so.
 pub(crate) fn learn_group(
-    images: &[&Image],
-    parts: &[Part],
+    layout: Layout,
+    images: &[(&Image, Option<Part>)],
     options: &LearnOptions,
+    time_budget: Option<Duration>,
     observer: &mut dyn Observer,
     stop: &StopFlag,
 ) -> Result<Learned, Error> {
-    let _ = (images, parts, options, observer, stop);
-    Err(Error::InvalidArgument { what: "this build of kolmo cannot learn; compress without learning or give a Program".into() })
+    let set = train_set(layout, images)?;
+    let subpixels: u64 = images.iter().map(|(image, _)| image.samples.len() as u64).sum();
+    let plan = Plan::new(options.effort, layout.channels(), subpixels);
+    let run = run(layout, options, time_budget)?;
+    let mut watcher = Watcher { group: layout.to_string(), observer, stop };
+    let trained = train::train(&set, &plan, &run, &mut watcher)?;
+    Ok(learned(layout, trained, &run))
 }
 
-/// Trains a Program further on images of its layout.
+/// Trains a Program further on images of its layout; everything else as [`learn_group`].
+///
+/// # Errors
+/// As [`learn_group`], also for a Program that does not fit the layout.
 pub(crate) fn tune_group(
     program: &Program,
-    images: &[&Image],
-    parts: &[Part],
+    layout: Layout,
+    images: &[(&Image, Option<Part>)],
     options: &LearnOptions,
+    time_budget: Option<Duration>,
     observer: &mut dyn Observer,
     stop: &StopFlag,
 ) -> Result<Learned, Error> {
-    let _ = (program, images, parts, options, observer, stop);
-    Err(Error::InvalidArgument { what: "this build of kolmo cannot learn".into() })
+    let set = train_set(layout, images)?;
+    let subpixels: u64 = images.iter().map(|(image, _)| image.samples.len() as u64).sum();
+    let plan = Plan::new(options.effort, layout.channels(), subpixels);
+    let run = run(layout, options, time_budget)?;
+    let mut watcher = Watcher { group: layout.to_string(), observer, stop };
+    let trained = train::tune(program, &set, &plan, &run, &mut watcher)?;
+    Ok(learned(layout, trained, &run))
+}
+
+fn run(layout: Layout, options: &LearnOptions, time_budget: Option<Duration>) -> Result<Run, Error> {
+    Ok(Run {
+        seed: options.seed,
+        device: kolmo_model::device::choose(options.device)?,
+        time_budget,
+        checkpoint: options.checkpoint.as_ref().map(|folder| Place::new(folder, &layout.to_string())),
+        resume: options.resume,
+    })
+}
+
+fn train_set(layout: Layout, images: &[(&Image, Option<Part>)]) -> Result<TrainSet, Error> {
+    let order = train::coding_order(layout.channels());
+    let mut set = TrainSet { order: order.clone(), bit_depth: layout.bit_depth, ..TrainSet::default() };
+    let whole = images.len() < FEWEST_TO_SPLIT;
+    for (image, part) in images {
+        let plane = Plane::new(image.height as usize, image.width as usize, &image.samples, &order, layout.bit_depth)?;
+        match part {
+            Some(Part::Train) => set.train.push(plane),
+            Some(_) if whole => set.train.push(plane),
+            Some(Part::Validation) => set.validation.push(plane),
+            Some(Part::Test) => set.test.push(plane),
+            None => {}
+        }
+    }
+    Ok(set)
+}
+
+fn learned(layout: Layout, trained: Trained, run: &Run) -> Learned {
+    let rates = |rates: kolmo_model::evaluate::SplitRates| SplitRates { train: rates.train, validation: rates.validation, test: rates.test };
+    let summary = ProgramSummary {
+        group: layout.to_string(),
+        parameters: trained.program.parameters(),
+        macs_per_pixel: trained.program.macs_per_pixel(),
+        steps: trained.steps,
+        planned_steps: trained.planned_steps,
+        stopped: trained.stopped.to_owned(),
+        seconds: trained.seconds,
+        device: run.device.name.clone(),
+        rates: RatesSummary { float: rates(trained.float), quantised: rates(trained.quantised), tuned: rates(trained.tuned) },
+        ..ProgramSummary::default()
+    };
+    Learned { program: trained.program, summary }
+}
+
+/// Passes progress on, and the wish to stop back.
+struct Watcher<'a> {
+    group: String,
+    observer: &'a mut dyn Observer,
+    stop: &'a StopFlag,
+}
+
+impl Watch for Watcher<'_> {
+    fn step(&mut self, progress: &Progress) -> Wish {
+        self.observer.event(&Event::Training {
+            group: self.group.clone(),
+            tuning: progress.tuning,
+            step: progress.step,
+            steps: progress.steps,
+            loss_bpsp: progress.loss_bpsp,
+            samples_per_second: progress.samples_per_second,
+            elapsed_seconds: progress.elapsed_seconds,
+            eta_seconds: progress.eta_seconds,
+        });
+        if self.stop.cancelled() {
+            Wish::Cancel
+        } else if self.stop.stop_training() {
+            Wish::Finish
+        } else {
+            Wish::Continue
+        }
+    }
 }

@@ -68,10 +68,8 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
             continue;
         };
         crew.observer.event(&Event::StepStarted { step: Step::Tune });
-        let (images, parts) = dataset.learnable(group);
-        let options = LearnOptions { time_budget: *share, ..learn.clone() };
         let stop = crew.stop();
-        let learned = tune_group(program, &images, &parts, &options, crew.observer, stop)?;
+        let learned = tune_group(program, *layout, &dataset.dealt(group), learn, *share, crew.observer, stop)?;
         all.push(*layout, &learned.program, learned.summary);
         tuned += 1;
     }
