@@ -8,6 +8,7 @@ mod idx;
 mod synthetic;
 mod unpack;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -75,18 +76,22 @@ pub(crate) fn run(command: &DatasetCommand) -> Result<()> {
 }
 
 fn list(catalogue: &Catalogue) -> Result<()> {
+    let mut text = String::new();
     for set in &catalogue.datasets {
         let sources = catalogue.sources(set)?;
         let pinned = sources.iter().filter(|source| source.digest.is_some()).count();
         let bytes: Option<u64> = sources.iter().map(|source| source.bytes).sum();
         let size = bytes.map_or_else(|| "size not recorded".to_owned(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6));
-        println!("{:<16} {}", set.name, set.title);
-        println!("{:<16} {} files, {size}, {pinned} of {} digests known; {}", "", sources.len(), sources.len(), set.homepage);
-        println!("{:<16} licence: {}", "", set.licence);
-        println!("{:<16} cite: {}", "", set.cite);
+        text.push_str(&format!("{}: {}\n", set.name, set.title));
+        text.push_str(&format!("    {} files, {size}, {pinned} of {} digests known; {}\n", sources.len(), sources.len(), set.homepage));
+        text.push_str(&format!("    licence: {}\n    cite: {}\n", set.licence, set.cite));
     }
-    println!("{:<16} made from a seed: {}", "(make)", synthetic::names().join(", "));
-    Ok(())
+    text.push_str(&format!("made from a seed (dataset make): {}\n", synthetic::names().join(", ")));
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // `list | head` reads as much as it wants.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("the list cannot be written"),
+        _ => Ok(()),
+    }
 }
 
 /// Where sets are kept if nobody says otherwise: outside the repository, so that neither git nor `cargo clean` meets them.
