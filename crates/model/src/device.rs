@@ -23,6 +23,8 @@ pub struct Chosen {
     pub device: Device,
     /// For example `cpu (flex)`.
     pub name: String,
+    /// The device is the host's memory: steps are computed by [`crate::host`], without tensors.
+    pub host: bool,
 }
 
 /// Finds the device for a choice.
@@ -38,7 +40,7 @@ pub fn choose(choice: DeviceChoice) -> Result<Chosen, Error> {
 }
 
 fn cpu() -> Chosen {
-    Chosen { device: Device::flex(), name: "cpu (flex)".to_owned() }
+    Chosen { device: Device::flex(), name: "cpu (flex)".to_owned(), host: true }
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -57,5 +59,5 @@ fn gpu() -> Result<Chosen, Error> {
     }
     let device = Device::wgpu(DeviceKind::DefaultDevice);
     let name = format!("gpu ({:?})", device.identity());
-    Ok(Chosen { device, name })
+    Ok(Chosen { device, name, host: false })
 }

@@ -1,21 +1,17 @@
 //! Rates of a network or a Program on images, in bits per subpixel.
 
-use burn::tensor::Device;
 use kolmo_codec::block;
 use kolmo_codec::context::Plane;
 use kolmo_codec::program::Program;
 use rayon::prelude::*;
 
 use crate::error::Error;
+use crate::host::HostNet;
 use crate::net::Net;
-use crate::quantise::host;
 use crate::sample::{Patch, Sampler};
-use crate::train::upload;
 
 /// Side of the patches that cover an image.
-const SIDE: usize = 64;
-/// Pixels that run through a network at a time.
-const PIXELS: usize = 8192;
+const SIDE: usize = 32;
 
 /// Rates on the three parts of a dataset, bits per subpixel; NaN where a part is empty.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +25,7 @@ pub struct SplitRates {
 }
 
 /// Mean bits per subpixel of a network over whole images.
-pub fn network(net: &Net, sampler: &Sampler, planes: &[Plane], bit_depth: u8, rounded: bool, device: &Device) -> f64 {
+pub fn network(net: &Net, sampler: &Sampler, planes: &[Plane], bit_depth: u8, rounded: bool) -> f64 {
     let mut patches = Vec::new();
     for (image, plane) in planes.iter().enumerate() {
         let (rows, columns) = plane.shape();
@@ -39,21 +35,7 @@ pub fn network(net: &Net, sampler: &Sampler, planes: &[Plane], bit_depth: u8, ro
             }
         }
     }
-    let (mut bits, mut samples) = (0.0, 0usize);
-    let mut rest = &patches[..];
-    while !rest.is_empty() {
-        let mut held = 0;
-        let fits = rest.iter().take_while(|patch| {
-            held += patch.height * patch.width;
-            held <= PIXELS
-        });
-        let (now, later) = rest.split_at(fits.count().max(1));
-        let batch = sampler.gather(planes, now);
-        samples += batch.samples.len();
-        let outputs: Vec<Vec<f32>> = net.forward(&upload(&batch, sampler.shape(), device), rounded).into_iter().map(host).collect();
-        bits += sampler.loss(&batch, &outputs, bit_depth).0;
-        rest = later;
-    }
+    let (bits, samples) = HostNet::new(net, rounded).bits(sampler, planes, &patches, bit_depth);
     bits / samples as f64
 }
 

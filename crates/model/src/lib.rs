@@ -6,6 +6,7 @@ pub mod device;
 pub mod effort;
 mod error;
 pub mod evaluate;
+pub mod host;
 pub mod loss;
 pub mod net;
 pub mod quantise;

@@ -125,7 +125,7 @@ impl Layer {
 }
 
 /// Nearest whole number of a small non-negative one, by the rounding of 2^23.
-fn nearest(value: f32) -> f32 {
+pub(crate) fn nearest(value: f32) -> f32 {
     (value + 8_388_608.0) - 8_388_608.0
 }
 

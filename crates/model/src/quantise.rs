@@ -88,6 +88,11 @@ fn float(layer: &Dense, bias_units: f32, device: &Device) -> Layer {
     }
 }
 
+/// The code of the smallest step `2^(-code/8)` of which 127 reach `largest`.
+pub(crate) fn step_code(largest: f32) -> u8 {
+    ((largest.max(1e-6) / LARGEST_WEIGHT as f32).log2() * -8.0).floor().clamp(0.0, 255.0) as u8
+}
+
 /// The values of a tensor on the host.
 pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     #[expect(clippy::expect_used, reason = "every tensor of the network is f32 by construction")]
@@ -103,13 +108,13 @@ fn dense(layer: &Layer, bias_units: f32) -> Dense {
     let step_codes: Vec<u8> = (0..n_out)
         .map(|o| {
             let column = (0..n_in).map(|i| values[i * n_out + o]);
-            let largest = column.clone().map(f32::abs).fold(1e-6, f32::max);
-            let code = ((largest / LARGEST_WEIGHT as f32).ln() * (-8.0 / std::f32::consts::LN_2)).floor().clamp(0.0, 255.0);
-            let step = (-code / 8.0).exp2();
+            let largest = column.clone().map(f32::abs).fold(0.0, f32::max);
+            let code = step_code(largest);
+            let step = (-f32::from(code) / 8.0).exp2();
             for (i, value) in column.enumerate() {
                 weights[o * n_in + i] = (value / step).round().clamp(-127.0, 127.0) as i8;
             }
-            code as u8
+            code
         })
         .collect();
     let biases = host(layer.bias.val()).iter().map(|bias| (bias * bias_units).round().clamp(-32768.0, 32767.0) as i16).collect();

@@ -16,6 +16,7 @@ use crate::device::Chosen;
 use crate::effort::Plan;
 use crate::error::Error;
 use crate::evaluate::{self, SplitRates};
+use crate::host::HostNet;
 use crate::net::{Inputs, Net, NetShape};
 use crate::quantise::{dequantise, host, quantise};
 use crate::sample::{Batch, Dealer, Sampler};
@@ -271,10 +272,9 @@ impl<'a> Trainer<'a> {
         let float = float.unwrap_or_else(|| tuned.clone());
         let quantised = self.lower(&float)?;
         let program = if rounded { self.lower(&tuned)? } else { quantised.clone() };
-        let plain = self.run.device.device.clone();
         let rates = self.measured.each_ref().map(|planes| match planes.is_empty() {
             true => f64::NAN,
-            false => evaluate::network(&float, &self.sampler, planes, self.set.bit_depth, false, &plain),
+            false => evaluate::network(&float, &self.sampler, planes, self.set.bit_depth, false),
         });
         let quantised_rates = self.rates(&quantised)?;
         let tuned_rates = self.rates(&program)?;
@@ -292,29 +292,36 @@ impl<'a> Trainer<'a> {
 
     /// One batch: returns the moved network and the batch's bits per subpixel.
     fn step(&self, net: Net, optimiser: &mut ModuleOptimizer, dealer: &mut Dealer, pace: &schedule::Pace) -> (Net, f64) {
-        let batch = self.sampler.gather(&self.set.train, &dealer.deal(&self.set.train, self.plan.batch_pixels));
-        let outputs = net.forward(&upload(&batch, &self.plan.shape, &self.device), pace.rounded);
+        let patches = dealer.deal(&self.set.train, self.plan.batch_pixels);
+        let (bits, samples, gradients) = if self.run.device.host {
+            let host = HostNet::new(&net, pace.rounded);
+            let (bits, samples, gradient) = host.gradient(&self.sampler, &self.set.train, &patches, self.set.bit_depth);
+            (bits, samples, host.register(&net, &gradient, &self.run.device.device))
+        } else {
+            self.autodiff(&net, &self.sampler.gather(&self.set.train, &patches), pace.rounded)
+        };
+        (optimiser.step(pace.learning_rate, net, gradients), bits / samples as f64)
+    }
+
+    /// Bits, samples and gradients by burn's autodiff, on whatever device the network is.
+    fn autodiff(&self, net: &Net, batch: &Batch, rounded: bool) -> (f64, usize, GradientsParams) {
+        let outputs = net.forward(&upload(batch, &self.plan.shape, &self.device), rounded);
         let values: Vec<Vec<f32>> = outputs.iter().map(|output| host(output.clone().detach())).collect();
-        let (bits, gradients) = self.sampler.loss(&batch, &values, self.set.bit_depth);
+        let (bits, gradients) = self.sampler.loss(batch, &values, self.set.bit_depth);
         // The loss and its gradient come from the host: a sum of outputs times their gradients has the same gradient everywhere below.
         let parts = outputs.into_iter().zip(gradients).map(|(output, gradient)| {
             let dims = output.dims();
             (output * Tensor::from_data(TensorData::new(gradient, dims), &self.device)).sum()
         });
-        let net = match parts.reduce(|sum, part| sum + part) {
-            Some(sum) => {
-                let gradients = GradientsParams::from_grads(sum.backward(), &net);
-                optimiser.step(pace.learning_rate, net, gradients)
-            }
-            None => net,
-        };
-        (net, bits / batch.samples.len() as f64)
+        let gradients =
+            parts.reduce(|sum, part| sum + part).map_or_else(GradientsParams::new, |sum| GradientsParams::from_grads(sum.backward(), net));
+        (bits, batch.samples.len(), gradients)
     }
 
     /// Measures the network on the checked images; tells whether the phase has stopped making progress.
     fn check(&self, net: &Net, rounded: bool, best: &mut Option<Best>) -> bool {
         let plain = net.clone().valid();
-        let rate = evaluate::network(&plain, &self.sampler, &self.checked, self.set.bit_depth, rounded, &self.run.device.device);
+        let rate = evaluate::network(&plain, &self.sampler, &self.checked, self.set.bit_depth, rounded);
         tracing::debug!(rate, rounded, "checked");
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.rate);
         let checks_since = if rate < before - PROGRESS { 0 } else { best.as_ref().map_or(0, |best| best.checks_since + 1) };
