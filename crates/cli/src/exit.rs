@@ -83,9 +83,13 @@ impl Failure {
                 help: io_help(error.kind()).to_owned(),
                 exit: IO_OR_BUG,
             },
-            Self::Cancelled => {
-                Report { kind: "cancelled", message: "cancelled; nothing was left behind".to_owned(), file: String::new(), help: String::new(), exit: CANCELLED }
-            }
+            Self::Cancelled => Report {
+                kind: "cancelled",
+                message: "cancelled; nothing was left behind".to_owned(),
+                file: String::new(),
+                help: String::new(),
+                exit: CANCELLED,
+            },
             Self::Child { status } => Report {
                 kind: "io",
                 message: format!("the expanding process ended with status {status}"),
@@ -158,5 +162,12 @@ fn io_help(kind: io::ErrorKind) -> &'static str {
 }
 
 fn argument_help(message: &str) -> &'static str {
-    if message.contains("exist") { "--force replaces it, -o names another place" } else { "`kolmo COMMAND --help` shows what can be said" }
+    // The library speaks of what is wrong, here stands which words to type; its sentences are tested in tests/cli.rs.
+    let next = [
+        (" exist", "--force replaces it, -o names another place"),
+        ("no file in this folder", "name a folder with files in it"),
+        ("the archive holds no", "`kolmo list ARCHIVE` names what it holds"),
+        ("GPU", "--device cpu, or --device auto, trains without one"),
+    ];
+    next.iter().find(|(sign, _)| message.contains(sign)).map_or("`kolmo COMMAND --help` shows what can be said", |(_, help)| help)
 }

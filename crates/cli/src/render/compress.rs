@@ -173,18 +173,19 @@ fn generate(page: &mut Page, programs: &[ProgramSummary]) {
     }
     let seconds = programs.iter().map(|program| program.seconds).sum();
     for (place, program) in programs.iter().enumerate() {
-        let mut text = format!("{:<10}", shown(&program.group));
-        if program.parameters > 0 {
-            let _ = write!(text, "{}, {} MAC/px, ", counted(program.parameters, "parameter", "parameters"), grouped(program.macs_per_pixel));
-        }
-        text += &match program.stopped.as_str() {
+        let size = format!("{}, {} MAC/px", counted(program.parameters, "parameter", "parameters"), grouped(program.macs_per_pixel));
+        let way = match program.stopped.as_str() {
             "given" => "given".to_owned(),
+            "done" => counted(program.steps, "step", "steps"),
             why => format!("{} of {} steps, {}", grouped(program.steps), grouped(program.planned_steps), shown(&why.replace('_', " "))),
         };
-        if !program.device.is_empty() {
-            let _ = write!(text, ", {}", shown(&program.device));
+        let device = if program.device.is_empty() { String::new() } else { format!("   {}", shown(&program.device)) };
+        // A Program that was never made has no size to tell.
+        let (first, second) = if program.parameters > 0 { (size, Some(way)) } else { (way, None) };
+        headed(page, 2, "generate", place, &format!("{:<10}{first}", shown(&program.group)), Some(seconds));
+        if let Some(way) = second {
+            page.line(&format!("{:<10}{way}{}", "", page.paint.faint(&device)));
         }
-        headed(page, 2, "generate", place, &text, Some(seconds));
         if !program.kept {
             let reason = if program.reason.is_empty() { String::new() } else { format!(": {}", shown(&program.reason)) };
             page.line(&format!("{:<10}not kept{reason}", ""));

@@ -23,8 +23,12 @@ pub(crate) fn percent(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() {
         "-".to_owned()
+    } else if value < 0.0 && size < 0.005 {
+        "0.00 %".to_owned()
     } else if size >= 10.0 || size == 0.0 {
         format!("{value:.1} %")
+    } else if size < 0.005 {
+        "< 0.01 %".to_owned()
     } else {
         format!("{value:.2} %")
     }
@@ -80,6 +84,7 @@ mod tests {
         assert_eq!(rate(f64::NAN), "-");
         assert_eq!(percent(61.04), "61.0 %");
         assert_eq!(percent(0.107), "0.11 %");
+        assert_eq!(percent(0.001), "< 0.01 %");
         assert_eq!(share(1, 0), "-");
         assert_eq!(short(1_234_567.0), "1.2 M");
         assert_eq!(short(999_600.0), "1.0 M");
