@@ -122,7 +122,7 @@ mod tests {
         let page = list(&[picture, text.clone()], true, Paint::plain());
         let lines: Vec<_> = page.lines().map(str::trim).collect();
         assert_eq!(lines[1], "-        shared  program  rgb8 32x32  a.png");
-        assert_eq!(lines[2], "1,234            77  general               b\\n.txt");
+        assert_eq!(lines[2], format!("1,234            77  {:<8} {:<10}  {}", "general", "", "b\\n.txt"));
         assert_eq!(lines[3], "2 files");
         let page = list(&[ItemSummary { digest: "0123456789abcdef0123".into(), ..text }], true, Paint::plain());
         assert!(page.contains("blake3") && page.contains("0123456789abcdef  b") && page.contains("1,234 in 1 file"), "{page}");
