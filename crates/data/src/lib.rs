@@ -1,0 +1,64 @@
+//! What a dataset *is*: files listed, fingerprinted, cleaned, normalised and split; taken apart into samples and rebuilt.
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`source`] | which files, in which order? |
+//! | [`digest`] | which bytes, which image? |
+//! | [`open`](mod@open) | which samples, and what else is in the file (its *recipe*)? |
+//! | [`rebuild`](mod@rebuild) | which file belongs to samples and recipe? |
+//! | [`statistics`] | how hard is an image to predict? |
+//! | [`clean`] | which images should be learned from? |
+//! | [`split`] | which of them for training, which for measuring? |
+//! | [`normalise`] | how are training copies scaled? |
+//!
+//! The crate knows no network, no coder and no archive; it never prints.
+//!
+//! ```
+//! use kolmo_data::open::{Fidelity, OpenLimits, Opened};
+//! use kolmo_data::{clean, digest, normalise, open, rebuild, source, split, statistics};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # std::fs::write(folder.path().join("a.pgm"), b"P5\n2 2\n255\n\x00\x10\x20\x30")?;
+//! # std::fs::write(folder.path().join("notes.txt"), b"hello")?;
+//! let mut facts = Vec::new();
+//! for entry in source::list(folder.path())?.entries {
+//!     let bytes = source::read(&entry)?;
+//!     let state = match open::open_named(&entry.path, &bytes, Fidelity::Files, &OpenLimits::default()) {
+//!         Opened::Image { image, recipe } => {
+//!             assert_eq!(rebuild::rebuild(&recipe, &image)?, bytes);
+//!             clean::State::Image(statistics::of_image(&image))
+//!         }
+//!         Opened::General { reason } => clean::State::General(reason),
+//!     };
+//!     facts.push(clean::Fact { digest: digest::of_bytes(&bytes), state });
+//! }
+//! let report = clean::review(&facts);
+//! let learnable = report.learnable(&facts);
+//! assert_eq!(learnable, [0]); // a.pgm; the notes go the general way
+//! let part = split::deal(&facts[0].digest, 0);
+//! assert_eq!(part, split::Part::Train);
+//! let images = facts.iter().filter_map(|fact| match &fact.state {
+//!     clean::State::Image(statistics) => Some(statistics),
+//!     clean::State::General(_) => None,
+//! });
+//! let scale = normalise::scale("gray8".parse()?, images);
+//! assert_eq!(scale.mean, [24.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod clean;
+pub mod digest;
+mod error;
+mod format;
+pub mod layout;
+pub mod normalise;
+pub mod open;
+mod pack;
+pub mod rebuild;
+mod recipe;
+pub mod source;
+pub mod split;
+pub mod statistics;
+mod zlib;
+
+pub use error::{Error, ErrorKind};

@@ -1,0 +1,35 @@
+//! Makes a file again of its samples and its recipe.
+//!
+#![doc = include_str!("../RECIPE.md")]
+
+use crate::Error;
+use crate::format::{bmp, gif, png, pnm, tag, tiff, webp};
+use crate::layout::Image;
+use crate::recipe::Reader;
+
+/// The file that `recipe` describes, with the samples, size and layout of `image`.
+///
+/// Recipes and images of any origin are safe to pass: memory stays below a small multiple of `image.samples` and `recipe`.
+///
+/// # Errors
+/// - `InvalidArgument`: `image` breaks its own invariant
+/// - `Corrupt`, `Truncated`: the recipe contradicts itself or does not fit the image
+/// - `Unsupported`: the recipe is of a kind this version does not know
+/// - `LimitExceeded`: the image is larger than the file format can say
+pub fn rebuild(recipe: &[u8], image: &Image) -> Result<Vec<u8>, Error> {
+    image.check()?;
+    let mut reader = Reader::new(recipe);
+    let file = match reader.byte("recipe")? {
+        tag::PNG => png::rebuild(&mut reader, image)?,
+        tag::PNM => pnm::rebuild(&mut reader, image)?,
+        tag::PNM_TEXT => pnm::rebuild_text(&mut reader, image)?,
+        tag::BMP => bmp::rebuild(&mut reader, image)?,
+        tag::TIFF => tiff::rebuild(&mut reader, image)?,
+        tag::TIFF_PLAIN => tiff::rebuild_plain(&mut reader, image)?,
+        tag::WEBP => webp::rebuild(&mut reader, image)?,
+        tag::GIF => gif::rebuild(&mut reader, image)?,
+        found => return Err(Error::Unsupported { what: "recipe kind", found: u64::from(found) }),
+    };
+    reader.end()?;
+    Ok(file)
+}
