@@ -52,7 +52,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     output::check_free(archive, options.force)?;
     let given = options.program.as_deref().map(|file| program_file::read(file, &options.limits)).transpose()?;
     let mut out = Output::create(archive, options.force)?;
-    let mut dataset = prepare(input, archive, options, crew)?;
+    let mut dataset = prepare(input, &out, options, crew)?;
     let mut summary =
         CompressSummary { archive: archive.display().to_string(), fidelity: name(options.fidelity).into(), ..CompressSummary::default() };
     summary.preprocess = std::mem::take(&mut dataset.summary);
@@ -113,9 +113,9 @@ pub(crate) const fn name(fidelity: Fidelity) -> &'static str {
 }
 
 /// Step 1.
-pub(crate) fn prepare(input: &Path, output: &Path, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
+pub(crate) fn prepare(input: &Path, output: &Output, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
-    let entries = dataset::list(input, Some(output), crew)?;
+    let entries = dataset::list(input, &output.names(), crew)?;
     let seed = options.learn.as_ref().map_or(0, |learn| learn.seed);
     dataset::load(&entries, options.fidelity, seed, crew)
 }

@@ -81,13 +81,12 @@ impl Dataset {
     }
 }
 
-/// Lists the files to compress: all but `output`, should it lie in the same folder.
-pub(crate) fn list(input: &Path, output: Option<&Path>, crew: &mut Crew<'_>) -> Result<Vec<Entry>, Error> {
+/// Lists the files to compress: all but `ours`, our own output and its temporary neighbour, should they lie in the same folder.
+pub(crate) fn list(input: &Path, ours: &[&Path], crew: &mut Crew<'_>) -> Result<Vec<Entry>, Error> {
     let mut listing = source::list(input)?;
-    let output = output.and_then(|output| output.canonicalize().ok());
-    if let Some(output) = output {
-        let name = output.file_name();
-        listing.entries.retain(|entry| entry.file.file_name() != name || entry.file.canonicalize().ok().as_ref() != Some(&output));
+    for ours in ours.iter().filter_map(|ours| ours.canonicalize().ok()) {
+        let name = ours.file_name();
+        listing.entries.retain(|entry| entry.file.file_name() != name || entry.file.canonicalize().ok().as_ref() != Some(&ours));
     }
     for (path, reason) in &listing.skipped {
         crew.note(format!("{path} is left out: {reason}"));

@@ -57,6 +57,11 @@ impl Output {
         &self.target
     }
 
+    /// Both names: what the call must not take for an input.
+    pub(crate) fn names(&self) -> [&Path; 2] {
+        [&self.target, self.file.path()]
+    }
+
     /// Opens the temporary file again, to read it back.
     pub(crate) fn reopen(&self) -> Result<File, Error> {
         self.file.reopen().map_err(Error::io("read back", &self.target))

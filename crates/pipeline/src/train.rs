@@ -27,7 +27,7 @@ pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &
     output::check_free(output, options.force)?;
     let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
     let out = Output::create(output, options.force)?;
-    let dataset = prepare(input, output, options, crew)?;
+    let dataset = prepare(input, &out, options, crew)?;
     let shares = time_shares(&dataset, Some(learn));
     let mut all = Programs::default();
     for (group, share) in dataset.groups.iter().zip(shares).filter(|(group, _)| worth_learning(&dataset, group)) {
@@ -55,7 +55,7 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
     let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
     let given = program_file::read(program, &options.limits)?;
     let out = Output::create(output, options.force)?;
-    let dataset = prepare(input, output, options, crew)?;
+    let dataset = prepare(input, &out, options, crew)?;
     let shares = time_shares(&dataset, Some(learn));
     let mut all = Programs::default();
     let mut tuned = 0;

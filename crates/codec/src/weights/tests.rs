@@ -93,6 +93,43 @@ fn hostile_bytes_give_errors_or_bytes_of_the_declared_length() {
     }
 }
 
+/// Decodes a Huffman stream as `FORMAT.md` says, without the library.
+fn huffman_by_the_book(bytes: &[u8], len: usize) -> Vec<u8> {
+    let mut lengths = Vec::new();
+    let mut rest = bytes;
+    while lengths.len() < 256 {
+        lengths.extend(std::iter::repeat_n(rest[0] & 31, usize::from(rest[0] >> 5) + 1));
+        rest = &rest[1..];
+    }
+    let present = (0u8..=255).filter(|&value| lengths[usize::from(value)] != 31);
+    // weight, name, and the codes below
+    let mut nodes: Vec<(u64, u8, Vec<(u8, String)>)> =
+        present.map(|value| (1 << (30 - lengths[usize::from(value)]), value, vec![(value, String::new())])).collect();
+    while nodes.len() > 1 {
+        nodes.sort_by_key(|(weight, name, _)| (std::cmp::Reverse(*weight), *name));
+        let (one, zero) = (nodes.pop().unwrap(), nodes.pop().unwrap());
+        let below = |bit: char, node: Vec<(u8, String)>| node.into_iter().map(move |(value, code)| (value, format!("{bit}{code}")));
+        nodes.push((one.0 + zero.0, one.1.min(zero.1), below('1', one.2).chain(below('0', zero.2)).collect()));
+    }
+    let codes = nodes.pop().unwrap().2;
+    let bits: String = rest.iter().map(|byte| format!("{byte:08b}")).collect();
+    let (mut at, mut out) = (0, Vec::new());
+    while out.len() < len {
+        let (value, code) = codes.iter().find(|(_, code)| bits[at..].starts_with(code.as_str())).unwrap();
+        assert_eq!(code.len(), usize::from(lengths[usize::from(*value)]));
+        at += code.len();
+        out.push(*value);
+    }
+    out
+}
+
+#[test]
+fn huffman_is_what_the_format_says() {
+    for raw in [laplacian(700, 9), vec![7; 5], b"abracadabra".to_vec()] {
+        assert_eq!(huffman_by_the_book(&huffman::encode(&raw).unwrap(), raw.len()), raw);
+    }
+}
+
 #[test]
 fn unknown_coders_are_named() {
     for code in 0..4 {
