@@ -93,6 +93,9 @@ fn hostile_bytes_give_errors_or_bytes_of_the_declared_length() {
     }
 }
 
+/// Weight, name, and the codes below.
+type Node = (u64, u8, Vec<(u8, String)>);
+
 /// Decodes a Huffman stream as `FORMAT.md` says, without the library.
 fn huffman_by_the_book(bytes: &[u8], len: usize) -> Vec<u8> {
     let mut lengths = Vec::new();
@@ -102,9 +105,7 @@ fn huffman_by_the_book(bytes: &[u8], len: usize) -> Vec<u8> {
         rest = &rest[1..];
     }
     let present = (0u8..=255).filter(|&value| lengths[usize::from(value)] != 31);
-    // weight, name, and the codes below
-    let mut nodes: Vec<(u64, u8, Vec<(u8, String)>)> =
-        present.map(|value| (1 << (30 - lengths[usize::from(value)]), value, vec![(value, String::new())])).collect();
+    let mut nodes: Vec<Node> = present.map(|value| (1 << (30 - lengths[usize::from(value)]), value, vec![(value, String::new())])).collect();
     while nodes.len() > 1 {
         nodes.sort_by_key(|(weight, name, _)| (std::cmp::Reverse(*weight), *name));
         let (one, zero) = (nodes.pop().unwrap(), nodes.pop().unwrap());
