@@ -12,8 +12,7 @@ fn main() {
     let (n, h, w, c) = (u(0), u(1), u(2), u(3));
     let list = |s: &str| s.split('-').filter(|x| !x.is_empty()).map(|x| x.parse().unwrap()).collect::<Vec<usize>>();
     let ntest: usize = a[2].parse().unwrap();
-    let order: Vec<u8> = if c == 4 { vec![3, 0, 1, 2] } else { (0..c as u8).collect() };
-    let follows: Vec<Option<u8>> = (0..c as u8).map(|i| if i == 0 || (c == 4 && i == 1) { None } else { Some(i - 1) }).collect();
+    let order: Vec<u8> = std::env::var("ORDER").map_or_else(|_| train::coding_order(c), |o| o.bytes().map(|b| b - b'0').collect());
     let images: Vec<&[u8]> = raw[16..].chunks_exact(h * w * c).collect();
     let planes: Vec<Plane> = images.iter().map(|s| Plane::new(h, w, s, &order, 8).unwrap()).collect();
     let shape = NetShape {

@@ -19,20 +19,16 @@ pub struct Plan {
     pub learning_rate: f64,
 }
 
-/// Steps at efforts 1 to 9.
+/// Multiply-accumulates that training may spend at efforts 1 to 9, forwards only, in units of 10^12; a step costs its batch times the
+/// network's MACs a pixel, but no training is longer than [`MOST_STEPS`] allows.
 ///
-/// | effort | steps | network | photos100 on two cores |
-/// |---|---|---|---|
-/// | 1 | 300 | small | 15 s |
-/// | 2 | 800 | small | 30 s |
-/// | 3 | 2,000 | by dataset | 1.5 min |
-/// | 4 | 4,000 | by dataset | 3 min |
-/// | 5 | 7,500 | by dataset | 6 min |
-/// | 6 | 12,000 | by dataset | 10 min |
-/// | 7 | 20,000 | one size up | 25 min |
-/// | 8 | 40,000 | one size up | 50 min |
-/// | 9 | 80,000 | two sizes up | 3 h |
-const STEPS: [u64; 9] = [300, 800, 2_000, 4_000, 7_500, 12_000, 20_000, 40_000, 80_000];
+/// Two cores of 2023 with AVX-512 do 10^12 in about 70 seconds, gradients included.
+const SPENT: [f64; 9] = [0.05, 0.15, 0.5, 1.5, 4.0, 8.0, 20.0, 50.0, 120.0];
+/// Longest training by effort, steps: small networks have learned what they can long before their share is spent.
+const MOST_STEPS: [u64; 9] = [400, 1_000, 4_000, 12_000, 24_000, 40_000, 60_000, 100_000, 150_000];
+
+/// Most times that every pixel of a dataset is seen.
+const MOST_EPOCHS: u64 = 200;
 
 /// Networks by size: layers of the first stage (the last are its features), of the second, units of a head, components, reach.
 const SIZES: [(&[usize], &[usize], usize, usize, usize); 5] = [
@@ -68,6 +64,10 @@ impl Plan {
         };
         let (first, second, head, components, reach) = SIZES[size.min(SIZES.len() - 1)];
         let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6 };
-        Self { shape, steps: STEPS[effort - 1], batch_pixels: 8192, patch_side: 16, learning_rate: 3e-3 }
+        let batch_pixels = 8192;
+        let affordable = SPENT[effort - 1] * 1e12 / (batch_pixels as u64 * shape.macs_per_pixel()) as f64;
+        let epochs = MOST_EPOCHS * (subpixels / channels.max(1) as u64) / batch_pixels as u64;
+        let steps = (affordable as u64).min(MOST_STEPS[effort - 1]).min(epochs).max(100);
+        Self { shape, steps, batch_pixels, patch_side: 16, learning_rate: 3e-3 }
     }
 }

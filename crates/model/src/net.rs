@@ -68,6 +68,16 @@ impl NetShape {
         3 * self.components + self.spikes.min(6)
     }
 
+    /// Multiply-accumulates spent on one pixel.
+    #[must_use]
+    pub fn macs_per_pixel(&self) -> u64 {
+        let stack = |inputs: usize, units: &[usize]| units.iter().fold((inputs, 0), |(n_in, sum), &n_out| (n_out, sum + n_in * n_out));
+        let (features, first) = stack(self.inputs(), &self.first);
+        let (state, second) = if self.second.is_empty() { (features, 0) } else { stack(self.second_inputs(), &self.second) };
+        let heads: usize = (0..self.channels).map(|c| (state + c) * self.head + self.head * self.outputs()).sum();
+        (first + second + heads) as u64
+    }
+
     fn second_inputs(&self) -> usize {
         let features = self.first.last().copied().unwrap_or(0);
         features + Self::near().len() * (features + self.channels)
