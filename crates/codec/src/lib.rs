@@ -45,6 +45,9 @@ pub mod cdf;
 pub mod container;
 pub mod context;
 mod error;
+pub mod format {
+    #![doc = include_str!("../FORMAT.md")]
+}
 pub mod general;
 mod kernel;
 pub mod limits;
