@@ -23,7 +23,7 @@ pub struct Plan {
 /// network's MACs a pixel, but no training is longer than [`MOST_STEPS`] allows.
 ///
 /// Two cores of 2023 with AVX-512 do 10^12 in about 70 seconds, gradients included.
-const SPENT: [f64; 9] = [0.05, 0.15, 0.5, 1.5, 4.0, 8.0, 20.0, 50.0, 120.0];
+const SPENT: [f64; 9] = [0.05, 0.15, 0.5, 1.2, 3.0, 6.0, 15.0, 40.0, 100.0];
 /// Longest training by effort, steps: small networks have learned what they can long before their share is spent.
 const MOST_STEPS: [u64; 9] = [400, 1_000, 4_000, 12_000, 24_000, 40_000, 60_000, 100_000, 150_000];
 

@@ -2,6 +2,8 @@
 //!
 //! The formulas are those of [`kolmo_codec::cdf::Mixture`] in real numbers, so that what is learned is what is coded.
 
+pub mod lanes;
+
 use std::f32::consts::LN_2;
 
 /// Mass that components and spikes share; the rest is the alphabet's floor.

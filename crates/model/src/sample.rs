@@ -4,6 +4,7 @@ use kolmo_codec::context::Plane;
 use kolmo_codec::program::Tap;
 use rayon::prelude::*;
 
+use crate::loss::lanes::{self, LANES, Targets};
 use crate::loss::{self, Shape, Target};
 use crate::net::{NetShape, UNIT};
 
@@ -139,29 +140,47 @@ impl Sampler {
         let mut gradients = Vec::with_capacity(channels);
         for (c, outputs) in outputs.iter().enumerate() {
             let mut gradient = vec![0f32; outputs.len()];
-            total += gradient
-                .par_chunks_mut(width * 256)
-                .zip(outputs.par_chunks(width * 256))
+            // Whole groups of sixteen go by lanes, the rest one by one.
+            let whole = outputs.len() / (width * LANES) * (width * LANES);
+            let (gradient_lanes, gradient_rest) = gradient.split_at_mut(whole);
+            total += gradient_lanes
+                .par_chunks_mut(width * LANES * 16)
+                .zip(outputs[..whole].par_chunks(width * LANES * 16))
                 .enumerate()
                 .map(|(chunk, (gradients, outputs))| {
-                    let pixels = gradients.chunks_exact_mut(width).zip(outputs.chunks_exact(width)).zip(chunk * 256..);
-                    let bits = pixels.map(|((gradient, outputs), pixel)| {
-                        let at = pixel * channels + c;
-                        let target = Target {
-                            sample: batch.samples[at],
-                            reference: batch.references[at],
-                            spikes: &batch.spikes[at * shape.spikes..(at + 1) * shape.spikes],
-                        };
-                        f64::from(loss::bits(shape, outputs, &target, weight, gradient))
-                    });
-                    bits.sum::<f64>()
+                    let groups = gradients.chunks_exact_mut(width * LANES).zip(outputs.chunks_exact(width * LANES)).zip(chunk * 16..);
+                    groups
+                        .map(|((gradient, outputs), group)| lanes::bits(shape, outputs, &self.targets(batch, group * LANES, c), weight, gradient))
+                        .sum()
                 })
                 .collect::<Vec<f64>>()
                 .into_iter()
                 .sum::<f64>(); // in order: the sum must not depend on how threads share the work
+            let rest = gradient_rest.chunks_exact_mut(width).zip(outputs[whole..].chunks_exact(width)).zip(whole / width..);
+            for ((gradient, outputs), pixel) in rest {
+                let at = pixel * channels + c;
+                let spikes = &batch.spikes[at * shape.spikes..(at + 1) * shape.spikes];
+                let target = Target { sample: batch.samples[at], reference: batch.references[at], spikes };
+                total += f64::from(loss::bits(shape, outputs, &target, weight, gradient));
+            }
             gradients.push(gradient);
         }
         (total, gradients)
+    }
+
+    /// What channel `c` of sixteen pixels is measured on.
+    fn targets(&self, batch: &Batch, first: usize, c: usize) -> Targets {
+        let (channels, spikes) = (self.shape.channels, self.spike_taps.len());
+        let mut targets = Targets::default();
+        for l in 0..LANES {
+            let at = (first + l) * channels + c;
+            targets.samples[l] = batch.samples[at].into();
+            targets.references[l] = batch.references[at];
+            for (hit, &value) in targets.hits.iter_mut().zip(&batch.spikes[at * spikes..(at + 1) * spikes]) {
+                hit[l] = f32::from(u8::from(value == batch.samples[at]));
+            }
+        }
+        targets
     }
 }
 

@@ -177,7 +177,7 @@ pub(crate) fn learn_one(
 ) -> Result<Learned, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Generate });
     let images = dataset.dealt(group);
-    if images.len() < FEWEST_TO_SPLIT {
+    if group.learnable.len() < FEWEST_TO_SPLIT {
         crew.note(format!(
             "{} {} images are too few to set some apart: all are learned from, and no rate is independent",
             images.len(),

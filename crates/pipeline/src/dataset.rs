@@ -16,6 +16,7 @@ use kolmo_data::split::{Part, deal};
 use kolmo_data::statistics::{self, Statistics};
 
 use crate::error::Error;
+use crate::learn::FEWEST_TO_SPLIT;
 use crate::summary::{GroupSummary, NamedReason, PreprocessSummary};
 use crate::work::Crew;
 
@@ -140,7 +141,10 @@ pub(crate) fn load(entries: &[Entry], fidelity: Fidelity, seed: u64, crew: &mut 
             group.learnable.push((number, deal(&of_image(image), seed)));
         }
     }
-    let groups: Vec<Group> = groups.into_values().collect();
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    for group in groups.iter_mut().filter(|group| group.learnable.len() < FEWEST_TO_SPLIT) {
+        group.learnable.iter_mut().for_each(|(_, part)| *part = Part::Train);
+    }
     summary.groups = groups.iter().map(|group| group_summary(group, &facts)).collect();
     for (copy, first) in report.duplicates {
         items[copy].state = ItemState::Copy(first);

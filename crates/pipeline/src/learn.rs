@@ -85,12 +85,10 @@ fn run(layout: Layout, options: &LearnOptions, time_budget: Option<Duration>) ->
 fn train_set(layout: Layout, images: &[(&Image, Option<Part>)]) -> Result<TrainSet, Error> {
     let order = train::coding_order(layout.channels());
     let mut set = TrainSet { order: order.clone(), bit_depth: layout.bit_depth, ..TrainSet::default() };
-    let whole = images.len() < FEWEST_TO_SPLIT;
     for (image, part) in images {
         let plane = Plane::new(image.height as usize, image.width as usize, &image.samples, &order, layout.bit_depth)?;
         match part {
             Some(Part::Train) => set.train.push(plane),
-            Some(_) if whole => set.train.push(plane),
             Some(Part::Validation) => set.validation.push(plane),
             Some(Part::Test) => set.test.push(plane),
             None => {}

@@ -46,3 +46,8 @@ pub use expand::expand;
 pub use inspect::{inspect, list};
 pub use train::{train, tune};
 pub use verify::verify;
+
+/// The README's example, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

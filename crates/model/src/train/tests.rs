@@ -93,3 +93,14 @@ fn an_empty_set_is_refused() {
     let empty = TrainSet { order: vec![0], bit_depth: 8, ..TrainSet::default() };
     assert!(matches!(train(&empty, &tiny_plan(1), &run(), &mut Quiet(1, Wish::Finish)), Err(Error::InvalidArgument { .. })));
 }
+
+/// A few steps through wgpu, on whatever adapter there is, end where the CPU's end. `cargo xtask ci --gpu` runs it.
+#[cfg(feature = "gpu")]
+#[test]
+fn wgpu_smoke() {
+    let device = choose(DeviceChoice::Gpu).expect("a GPU, or a software Vulkan driver");
+    let (set, plan) = (set(1), Plan { steps: 5, batch_pixels: 256, ..tiny_plan(1) });
+    let gpu = train(&set, &plan, &Run { device, ..run() }, &mut Quiet(u64::MAX, Wish::Continue)).expect("trains on the GPU");
+    let cpu = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains on the CPU");
+    assert!(gpu.tuned.train.is_finite() && (gpu.tuned.train - cpu.tuned.train).abs() < 1.0, "gpu {:?}, cpu {:?}", gpu.tuned, cpu.tuned);
+}
