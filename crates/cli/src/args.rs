@@ -175,7 +175,7 @@ pub(crate) struct List {
     /// Archive to read
     #[arg(value_name = "ARCHIVE")]
     pub(crate) archive: PathBuf,
-    /// Show size, coded size, way of coding, shape and fingerprint too
+    /// Show size, coded size, way of coding and shape too
     #[arg(short, long)]
     pub(crate) long: bool,
 }

@@ -21,6 +21,11 @@ use crate::range::encoder::RangeEncoder;
 /// Pixels of a batch; part of the format, since it orders the symbols.
 pub const BATCH: usize = 64;
 
+/// No block holds more samples than this for each of its bytes (and 16 more), so that a few bytes cannot ask for hours of decoding.
+///
+/// A symbol's mass is at most `2^24 - 2^11` (of one bit, see [`crate::cdf`]), so each costs 0.000176 bits: 45,400 to a byte.
+const MOST_SAMPLES_PER_BYTE: u64 = 1 << 16;
+
 /// An image to be coded.
 #[derive(Debug, Clone, Copy)]
 pub struct ImageRef<'a> {
@@ -70,9 +75,11 @@ pub fn decode(program: &Program, shapes: &[(usize, usize)], bytes: &[u8], budget
 fn decode_by(kernel: Kernel, program: &Program, shapes: &[(usize, usize)], bytes: &[u8], budget: &mut Budget) -> Result<Vec<Vec<u8>>, Error> {
     let channels = program.channels();
     let mut planes = Vec::new();
+    let mut possible = (bytes.len() as u64).saturating_add(16).saturating_mul(MOST_SAMPLES_PER_BYTE);
     for &(height, width) in shapes {
         let samples = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
         let samples = samples.ok_or(Error::LimitExceeded { what: "an image", limit: budget.left() })?;
+        possible = possible.checked_sub(samples as u64).ok_or(Error::corrupt("shapes of a block, too large for its bytes"))?;
         budget.take("samples of a block", samples as u64, 2)?;
         planes.push(Plane::blank(height, width, channels));
     }

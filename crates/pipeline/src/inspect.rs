@@ -50,7 +50,7 @@ pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error>
 }
 
 /// The items of an archive in the order of their paths. No block is read, so what only expanding tells is left open: the file size of
-/// images is 0, digests are empty.
+/// images.
 ///
 /// # Errors
 /// See [`Error`].
@@ -62,8 +62,8 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
         let content = index.items[original(index, number)].content;
         let is_copy = matches!(item.content, Content::Copy { .. });
         let (block, file_bytes) = match content {
-            Content::Image { block, .. } => (block, 0),
-            Content::General { block, bytes } => (block, bytes),
+            Content::Image { block, .. } => (block, None),
+            Content::General { block, bytes } => (block, Some(bytes)),
             Content::Copy { .. } => continue,
         };
         let coding = index.blocks.get(block as usize).map(|block| block.coding);
@@ -75,7 +75,7 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
             (Some(BlockCoding::General(GeneralMethod::Stored)), _) => ("stored", String::new()),
             _ => ("general", String::new()),
         };
-        let pieces = file_bytes.div_ceil(PIECE_BYTES).max(1);
+        let pieces = file_bytes.map_or(1, |bytes| bytes.div_ceil(PIECE_BYTES).max(1));
         let alone = reader.parts(block).len() == 1;
         let own = || index.blocks.iter().skip(block as usize).take(pieces as usize).map(|block| block.coded_bytes).sum();
         items.push(ItemSummary {
@@ -84,7 +84,6 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
             method: if is_copy { "copy".into() } else { method.into() },
             shape,
             coded_bytes: if is_copy { Some(0) } else { alone.then(own) },
-            digest: String::new(),
         });
     }
     Ok(items)

@@ -27,15 +27,16 @@ pub(crate) struct Learned {
     pub(crate) summary: ProgramSummary,
 }
 
-/// Learns a Program from images of one layout.
+/// Learns a Program from images of one layout, or trains a `given` one further.
 ///
-/// `parts` says what each image is for; `None` leaves it out (copies, outliers). `time_budget` is this group's share of the whole.
+/// The images come with what each is for; `None` leaves one out (copies, outliers). `time_budget` is this group's share of the whole.
 ///
 /// # Errors
-/// What training refuses; `Cancelled` if `stop` says so.
+/// What training refuses, a given Program of another layout among it; `Cancelled` if `stop` says so.
 pub(crate) fn learn_group(
     layout: Layout,
     images: &[(&Image, Option<Part>)],
+    given: Option<&Program>,
     options: &LearnOptions,
     time_budget: Option<Duration>,
     observer: &mut dyn Observer,
@@ -46,29 +47,10 @@ pub(crate) fn learn_group(
     let plan = Plan::new(options.effort, layout.channels(), subpixels);
     let run = run(layout, options, time_budget)?;
     let mut watcher = Watcher { group: layout.to_string(), observer, stop };
-    let trained = train::train(&set, &plan, &run, &mut watcher)?;
-    Ok(learned(layout, trained, &run))
-}
-
-/// Trains a Program further on images of its layout; everything else as [`learn_group`].
-///
-/// # Errors
-/// As [`learn_group`], also for a Program that does not fit the layout.
-pub(crate) fn tune_group(
-    program: &Program,
-    layout: Layout,
-    images: &[(&Image, Option<Part>)],
-    options: &LearnOptions,
-    time_budget: Option<Duration>,
-    observer: &mut dyn Observer,
-    stop: &StopFlag,
-) -> Result<Learned, Error> {
-    let set = train_set(layout, images)?;
-    let subpixels: u64 = images.iter().map(|(image, _)| image.samples.len() as u64).sum();
-    let plan = Plan::new(options.effort, layout.channels(), subpixels);
-    let run = run(layout, options, time_budget)?;
-    let mut watcher = Watcher { group: layout.to_string(), observer, stop };
-    let trained = train::tune(program, &set, &plan, &run, &mut watcher)?;
+    let trained = match given {
+        None => train::train(&set, &plan, &run, &mut watcher)?,
+        Some(program) => train::tune(program, &set, &plan, &run, &mut watcher)?,
+    };
     Ok(learned(layout, trained, &run))
 }
 

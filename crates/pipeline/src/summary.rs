@@ -221,16 +221,14 @@ pub struct VerifySummary {
 pub struct ItemSummary {
     /// Path inside the archive.
     pub path: String,
-    /// Size of the file it expands to.
-    pub file_bytes: u64,
+    /// Size of the file it expands to; `None` for an image coded by a Program, whose file is only known once it is rebuilt.
+    pub file_bytes: Option<u64>,
     /// `program`, `general`, `stored` or `copy`.
     pub method: String,
     /// Sample layout and shape for images, e.g. `rgb8 100x100`; empty for the rest.
     pub shape: String,
     /// Bytes it takes; `None` where items share a block.
     pub coded_bytes: Option<u64>,
-    /// blake3 of the file (of layout and samples in a `pixels` archive), hex.
-    pub digest: String,
 }
 
 /// What [`crate::inspect`] reports.

@@ -9,7 +9,7 @@ use kolmo_data::layout::Layout;
 
 use crate::compress::{code_program, learn_one, prepare, time_shares, worth_learning};
 use crate::error::Error;
-use crate::learn::tune_group;
+use crate::learn::learn_group;
 use crate::observe::{Event, Observer, Step};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::output::{self, Output};
@@ -69,7 +69,7 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
         };
         crew.observer.event(&Event::StepStarted { step: Step::Tune });
         let stop = crew.stop();
-        let learned = tune_group(program, *layout, &dataset.dealt(group), learn, *share, crew.observer, stop)?;
+        let learned = learn_group(*layout, &dataset.dealt(group), Some(program), learn, *share, crew.observer, stop)?;
         all.push(*layout, &learned.program, learned.summary);
         tuned += 1;
     }

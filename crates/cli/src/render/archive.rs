@@ -46,27 +46,23 @@ pub(crate) fn list(items: &[ItemSummary], long: bool, paint: Paint) -> String {
         return text;
     }
     let shape = items.iter().map(|item| shown(&item.shape).chars().count()).max().unwrap_or(0).max(5);
-    // An archive need not know how long a file will be once it is rebuilt, nor its digest.
-    let unknown = |item: &ItemSummary| item.file_bytes == 0 && !item.shape.is_empty();
-    let digests = items.iter().any(|item| !item.digest.is_empty());
-    let digest = |digest: &str| if digests { format!("{:<16}  ", digest.chars().take(16).collect::<String>()) } else { String::new() };
-    let head = format!("{:>13} {:>13}  {:<8} {:<shape$}  {}path", "bytes", "coded", "method", "shape", digest("blake3"));
+    let head = format!("{:>13} {:>13}  {:<8} {:<shape$}  path", "bytes", "coded", "method", "shape");
     let _ = writeln!(text, "{}", paint.faint(&head));
     for item in items {
         let _ = writeln!(
             text,
-            "{:>13} {:>13}  {:<8} {:<shape$}  {}{}",
-            if unknown(item) { "-".to_owned() } else { grouped(item.file_bytes) },
+            "{:>13} {:>13}  {:<8} {:<shape$}  {}",
+            item.file_bytes.map_or_else(|| "-".to_owned(), grouped),
             item.coded_bytes.map_or_else(|| "shared".to_owned(), grouped),
             shown(&item.method),
             shown(&item.shape),
-            paint.faint(&digest(&shown(&item.digest))),
             shown(&item.path)
         );
     }
     let files = counted(items.len() as u64, "file", "files");
-    let bytes = items.iter().map(|item| item.file_bytes).sum();
-    let total = if items.iter().any(unknown) { format!("{:>13} {files}", "") } else { format!("{:>13} in {files}", grouped(bytes)) };
+    // An archive does not know how long an image's file will be once it is rebuilt.
+    let bytes: Option<u64> = items.iter().map(|item| item.file_bytes).sum();
+    let total = bytes.map_or_else(|| format!("{:>13} {files}", ""), |bytes| format!("{:>13} in {files}", grouped(bytes)));
     let _ = writeln!(text, "{}", paint.faint(&total));
     text
 }
@@ -118,13 +114,13 @@ mod tests {
     fn a_long_list_says_what_is_known() {
         let picture = ItemSummary { path: "a.png".into(), method: "program".into(), shape: "rgb8 32x32".into(), ..ItemSummary::default() };
         let text =
-            ItemSummary { path: "b\n.txt".into(), file_bytes: 1234, coded_bytes: Some(77), method: "general".into(), ..ItemSummary::default() };
+            ItemSummary { path: "b\n.txt".into(), file_bytes: Some(1234), coded_bytes: Some(77), method: "general".into(), ..ItemSummary::default() };
         let page = list(&[picture, text.clone()], true, Paint::plain());
         let lines: Vec<_> = page.lines().map(str::trim).collect();
         assert_eq!(lines[1], "-        shared  program  rgb8 32x32  a.png");
         assert_eq!(lines[2], format!("1,234            77  {:<8} {:<10}  {}", "general", "", "b\\n.txt"));
         assert_eq!(lines[3], "2 files");
-        let page = list(&[ItemSummary { digest: "0123456789abcdef0123".into(), ..text }], true, Paint::plain());
-        assert!(page.contains("blake3") && page.contains("0123456789abcdef  b") && page.contains("1,234 in 1 file"), "{page}");
+        let page = list(&[text], true, Paint::plain());
+        assert!(page.contains("1,234 in 1 file"), "{page}");
     }
 }

@@ -107,6 +107,8 @@ fn damage_gives_errors_or_other_samples_never_a_panic() {
     }
     let refused = decode(&program, &[(1 << 40, 1 << 40)], &encoded.bytes, &mut Budget::new(1 << 24));
     assert!(matches!(refused, Err(Error::LimitExceeded { .. })), "{refused:?}");
+    let refused = decode(&program, &[(1 << 15, 1 << 15)], &encoded.bytes, &mut Budget::new(u64::MAX));
+    assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
 }
 
 #[test]
