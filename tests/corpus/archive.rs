@@ -1,0 +1,87 @@
+//! Archives put together block by block, so that they can be far smaller than any set worth learning, and reading them in memory.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use kolmo_codec::block::{self, ImageRef};
+use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, ProgramMethod, Reader, RecipeBook, Writer, block_digest};
+use kolmo_codec::general;
+use kolmo_codec::limits::Limits;
+use kolmo_codec::program::Program;
+use kolmo_data::digest::of_bytes;
+use kolmo_data::layout::Image;
+use kolmo_verify::Error;
+use kolmo_verify::expand::{self, Options, Outcome};
+
+use super::file::{LIBPNG, png, png_recipe};
+use super::picture::texture;
+use super::program::coded;
+
+/// An archive and what is in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sound {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+}
+
+/// Two images in one block of `program`, two texts in a general block, and a copy.
+pub(crate) fn small(layout: &str, program: &Program) -> Sound {
+    let images = [texture(layout, 7, 6, 1), texture(layout, 4, 9, 2)];
+    of_images(program, &images)
+}
+
+/// The same with images of any shape.
+pub(crate) fn of_images(program: &Program, images: &[Image; 2]) -> Sound {
+    let files = images.each_ref().map(|image| png(image, LIBPNG));
+    let texts = [&b"first, first, first, first"[..], b"second, second, second, second"];
+    let refs = images.each_ref().map(image_ref);
+    let payload = block::encode(program, &refs).expect("images fit the Program").bytes;
+    let coded = coded(program);
+    let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[(images[0].layout.code(), &coded)]).expect("a Program fits");
+    let digests = files.each_ref().map(|file| of_bytes(file).0);
+    let images_coding = BlockCoding::Program { program: 0, method: ProgramMethod::Direct };
+    writer.block(images_coding, &payload, block_digest(&payload, &digests)).expect("a block");
+    let (method, text) = general::encode(&texts.concat()).expect("zstd has memory");
+    let digests = texts.map(|text| of_bytes(text).0);
+    writer.block(BlockCoding::General(method), &text, block_digest(&text, &digests)).expect("a block");
+    let mut recipes = RecipeBook::default();
+    let contents = images.each_ref().map(|image| {
+        let recipe = recipes.intern(png_recipe(image, LIBPNG)).expect("few recipes");
+        Content::Image { block: 0, height: image.height, width: image.width, recipe }
+    });
+    let general = |text: &[u8]| Content::General { block: 1, bytes: text.len() as u64 };
+    let items =
+        [("a/1.png", contents[0]), ("a/2.png", contents[1]), ("b", general(texts[0])), ("c", general(texts[1])), ("d.png", Content::Copy { of: 0 })];
+    let items = items.map(|(path, content)| Item { path: path.to_owned(), content });
+    let (out, _) = writer.finish(items.to_vec(), &recipes, 0).expect("items fit the blocks");
+    let [first, second] = files;
+    let files = [("a/1.png", first.clone()), ("a/2.png", second), ("b", texts[0].to_vec()), ("c", texts[1].to_vec()), ("d.png", first)];
+    Sound { bytes: out.into_inner(), files: files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect() }
+}
+
+pub(crate) fn image_ref(image: &Image) -> ImageRef<'_> {
+    ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples }
+}
+
+/// Reads every block, as verifying does.
+pub(crate) fn outcomes(archive: &[u8], limits: &Limits) -> Result<Vec<Outcome>, Error> {
+    let mut reader = Reader::open(Cursor::new(archive), limits)?;
+    let mut all = Vec::new();
+    expand::blocks(&mut reader, &Options::all(limits), |outcome| {
+        all.push(outcome);
+        Ok::<(), Error>(())
+    })?;
+    Ok(all)
+}
+
+/// Every file of the archive, or the first thing that is wrong.
+pub(crate) fn read(archive: &[u8], limits: &Limits) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let mut reader = Reader::open(Cursor::new(archive), limits)?;
+    let paths: Vec<String> = reader.index().items.iter().map(|item| item.path.clone()).collect();
+    let mut files = BTreeMap::new();
+    expand::expand(&mut reader, &Options::all(limits), |part| {
+        files.entry(paths[part.item as usize].clone()).or_insert_with(Vec::new).extend_from_slice(&part.bytes);
+        Ok::<(), Error>(())
+    })?;
+    Ok(files)
+}

@@ -1,0 +1,164 @@
+//! The same in, the same out: whatever the threads, the day, the folder, the order in which files were written.
+
+#[allow(dead_code, reason = "each test of promises uses a part of the corpus")]
+mod corpus;
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use corpus::archive::image_ref;
+use corpus::file::{LIBPNG, png, pnm};
+use corpus::picture::{LAYOUTS, Noise, texture};
+use corpus::program::by_hand;
+use corpus::room::{Room, files, given, learning, quick};
+use kolmo::observe::Silent;
+use kolmo::options::{CompressOptions, DeviceChoice, ExpandOptions, LearnOptions};
+use kolmo_codec::block;
+use kolmo_data::digest::of_bytes;
+
+/// Networks draw their first weights from the device's one source of random numbers, so trainings of one process take turns.
+static DEVICE: Mutex<()> = Mutex::new(());
+
+fn device() -> MutexGuard<'static, ()> {
+    DEVICE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Just enough for a Program to be worth learning.
+fn fill(room: &Room) {
+    for number in 0..24 {
+        room.put(&format!("a/{number}.png"), &png(&texture("rgb8", 18, 18, number), LIBPNG));
+    }
+    room.put("notes.txt", &b"words ".repeat(300));
+}
+
+/// Training on the CPU, whatever else there is.
+fn on_cpu(seed: u64) -> CompressOptions {
+    CompressOptions { learn: Some(LearnOptions { seed, device: DeviceChoice::Cpu, ..quick() }), ..learning() }
+}
+
+/// Compresses with so many threads, in coding and in learning.
+fn archive(room: &Room, name: &str, threads: usize, options: &CompressOptions) -> Vec<u8> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    let options = CompressOptions { threads, ..options.clone() };
+    pool.install(|| room.compress(name, &options));
+    fs::read(room.at(name)).expect("the archive")
+}
+
+/// Where two archives differ first, if they do.
+#[track_caller]
+fn same(a: &[u8], b: &[u8]) {
+    let at = a.iter().zip(b).position(|(a, b)| a != b);
+    assert!(a == b, "archives of {} and {} bytes differ first at {at:?}", a.len(), b.len());
+}
+
+#[test]
+fn learning_and_coding_do_not_depend_on_threads_or_the_run() {
+    let _turn = device();
+    let room = Room::new();
+    fill(&room);
+    let one = archive(&room, "1.kolmo", 1, &on_cpu(7));
+    same(&one, &archive(&room, "4.kolmo", 4, &on_cpu(7)));
+    same(&one, &archive(&room, "again.kolmo", 2, &on_cpu(7)));
+    assert!(one != archive(&room, "other.kolmo", 1, &on_cpu(8)), "another seed is another archive: the network has been learned");
+}
+
+#[test]
+fn the_folder_and_the_order_of_writing_do_not_matter() {
+    let _turn = device();
+    let (room, other) = (Room::new(), Room::new());
+    fill(&room);
+    let mut all: Vec<_> = files(&room.set()).into_iter().collect();
+    all.reverse();
+    all.iter().for_each(|(path, bytes)| other.put(path, bytes));
+    same(&archive(&room, "a.kolmo", 2, &on_cpu(1)), &archive(&other, "quite another name.kolmo", 2, &on_cpu(1)));
+}
+
+#[test]
+fn a_program_file_is_the_same_each_time() {
+    let _turn = device();
+    let room = Room::new();
+    fill(&room);
+    let program = |name: &str, threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let options = CompressOptions { threads, ..on_cpu(3) };
+        pool.install(|| kolmo::train(&room.set(), &room.at(name), &options, &mut Silent).expect("a Program is learned"));
+        fs::read(room.at(name)).expect("the Program")
+    };
+    let first = program("a.kprog", 1);
+    same(&first, &program("b.kprog", 3));
+    // Tuning begins where it is told, so it repeats as well.
+    let tune = |name: &str| {
+        kolmo::tune(&room.at("a.kprog"), &room.set(), &room.at(name), &on_cpu(3), &mut Silent).expect("a Program is tuned");
+        fs::read(room.at(name)).expect("the Program")
+    };
+    same(&tune("c.kprog"), &tune("d.kprog"));
+}
+
+#[test]
+fn a_given_program_codes_alike_on_any_threads() {
+    let room = Room::new();
+    let mut noise = Noise::new(1);
+    for number in 0..400 {
+        let (width, height) = (20 + noise.below(60) as u32, 20 + noise.below(60) as u32);
+        room.put(&format!("{number}.pgm"), &pnm(&texture("gray8", width, height, number)));
+    }
+    corpus::program::write(&room.at("gray.kprog"), &["gray8"]);
+    let options = given(&room.at("gray.kprog"));
+    let one = archive(&room, "1.kolmo", 1, &options);
+    let blocks = kolmo::inspect(&room.at("1.kolmo"), &options.limits).expect("an archive").blocks;
+    assert!(blocks > 2, "there is something to share: {blocks} blocks");
+    for threads in [2, 3, 8] {
+        same(&one, &archive(&room, &format!("{threads}.kolmo"), threads, &options));
+    }
+    let expanded = |threads: usize| {
+        let (output, options) = (room.at(&format!("out{threads}")), ExpandOptions { threads, ..ExpandOptions::default() });
+        kolmo::expand(&room.at("1.kolmo"), &output, &options, &mut Silent).expect("an archive expands");
+        files(&output)
+    };
+    let before = files(&room.set());
+    assert!(expanded(1) == before && expanded(8) == before);
+}
+
+/// Digest of what every layout's Program by hand makes of a picture: the same on every machine, in every build, forever.
+const CODED: [(&str, &str); 11] = [
+    ("gray1", "24758d25e0613e6a"),
+    ("gray2", "86eac95668a1f025"),
+    ("gray4", "0445a7061f685df5"),
+    ("gray8", "efe0c5b0e74ed027"),
+    ("graya8", "c1145a851a87fa94"),
+    ("rgb8", "a05790589f20bf1b"),
+    ("rgba8", "8d2b6c36f8daf5e5"),
+    ("indexed1", "24758d25e0613e6a"),
+    ("indexed2", "86eac95668a1f025"),
+    ("indexed4", "0445a7061f685df5"),
+    ("indexed8", "efe0c5b0e74ed027"),
+];
+
+#[test]
+fn the_coder_says_the_same_on_every_machine() {
+    assert_eq!(CODED.map(|(name, _)| name), LAYOUTS);
+    let coded = LAYOUTS.map(|name| {
+        let images = [texture(name, 61, 43, 1), texture(name, 5, 70, 2)];
+        let encoded = block::encode(&by_hand(name), &images.each_ref().map(image_ref)).expect("images fit their Program");
+        (name, of_bytes(&encoded.bytes).to_string()[..16].to_owned())
+    });
+    assert_eq!(coded.each_ref().map(|(name, digest)| (*name, digest.as_str())), CODED);
+}
+
+#[test]
+fn an_archive_says_nothing_about_where_and_when_it_was_made() {
+    let room = Room::new();
+    room.put("a.txt", b"a");
+    let bytes = |name: &str| {
+        room.compress(name, &corpus::room::general());
+        fs::read(room.at(name)).expect("the archive")
+    };
+    let before = bytes("a.kolmo");
+    let file = fs::File::options().write(true).open(room.at("set/a.txt")).expect("the file");
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("a time");
+    same(&before, &bytes("b.kolmo"));
+    let folder = room.at("").to_string_lossy().into_owned();
+    let name = Path::new(&folder).file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(!before.windows(name.len()).any(|window| window == name.as_bytes()));
+}
