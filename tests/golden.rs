@@ -129,7 +129,8 @@ fn all_of_it_is_small() {
 fn what_must_be_refused_is_refused_as_ever() {
     let index = recorded(&folder("golden_reject").join("index.json"));
     let index = index.as_object().expect("an object");
-    let mut present: Vec<String> = files(&folder("golden_reject")).into_keys().filter(|name| name != "index.json" && !name.starts_with('.')).collect();
+    let mut present: Vec<String> =
+        files(&folder("golden_reject")).into_keys().filter(|name| name != "index.json" && !name.starts_with('.')).collect();
     present.sort();
     assert_eq!(present, index.keys().cloned().collect::<Vec<_>>(), "each file has its line in index.json");
     let options = ExpandOptions { limits: LIMITS, ..ExpandOptions::default() };

@@ -1,0 +1,27 @@
+//! Whatever the bytes, reading them as a Program gives an error or a Program that codes every image and gives it back.
+#![no_main]
+
+use kolmo_codec::block::{self, ImageRef};
+use kolmo_codec::limits::{Budget, Limits};
+use kolmo_codec::program::Program;
+use libfuzzer_sys::fuzz_target;
+
+const LIMITS: Limits = Limits { memory_bytes: 1 << 20, program_macs_per_pixel: 20_000, items: 1000 };
+
+fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
+    let (height, width, samples, bytes) = input;
+    let Ok(program) = Program::from_bytes(bytes, &LIMITS) else { return };
+    assert_eq!(program.to_bytes(), bytes, "a Program is written as it was read");
+    let (height, width) = (usize::from(height % 9), usize::from(width % 9));
+    let count = height * width * program.channels();
+    let below = |sample: &u8| sample >> (8 - program.bit_depth());
+    let samples: Vec<u8> = samples.iter().chain(std::iter::repeat(&0)).take(count).map(below).collect();
+    let encoded = block::encode(&program, &[ImageRef { height, width, samples: &samples }]).expect("samples fit the Program");
+    let decoded = block::decode(&program, &[(height, width)], &encoded.bytes, &mut Budget::new(1 << 26)).expect("what was encoded decodes");
+    assert_eq!(decoded, [samples]);
+    // Any payload: an error or samples of the right shape.
+    if let Ok(decoded) = block::decode(&program, &[(height, width)], bytes, &mut Budget::new(1 << 26)) {
+        assert_eq!(decoded[0].len(), count);
+        assert!(decoded[0].iter().all(|&sample| u32::from(sample) < 1 << program.bit_depth()));
+    }
+});
