@@ -30,30 +30,41 @@ const MOST_STEPS: [u64; 9] = [400, 1_000, 4_000, 12_000, 24_000, 40_000, 60_000,
 /// Most times that every pixel of a dataset is seen.
 const MOST_EPOCHS: u64 = 200;
 
-/// Networks by size: layers of the first stage (the last are its features), of the second, units of a head, components, reach.
-const SIZES: [(&[usize], &[usize], usize, usize, usize); 5] = [
-    (&[24, 12], &[24], 16, 3, 2),
-    (&[32, 16], &[32, 32], 24, 3, 3),
-    (&[48, 24], &[48, 48], 32, 4, 3),
-    (&[64, 32], &[64, 64], 32, 4, 3),
-    (&[96, 48], &[96, 96], 48, 5, 4),
+/// Sizes of a network besides its channels and spikes.
+struct Size {
+    /// Units of the first stage's layers; the last are its features.
+    first: [usize; 2],
+    /// Units of the second stage's layers.
+    second: &'static [usize],
+    head: usize,
+    components: usize,
+    reach: usize,
+}
+
+/// Networks, smallest first.
+const SIZES: [Size; 5] = [
+    Size { first: [24, 12], second: &[24], head: 16, components: 3, reach: 2 },
+    Size { first: [32, 16], second: &[32, 32], head: 24, components: 3, reach: 3 },
+    Size { first: [48, 24], second: &[48, 48], head: 32, components: 4, reach: 3 },
+    Size { first: [64, 32], second: &[64, 64], head: 32, components: 4, reach: 3 },
+    Size { first: [96, 48], second: &[96, 96], head: 48, components: 5, reach: 4 },
 ];
 
 impl Plan {
     /// Share of the steps that train the rounded network.
     pub const TUNING: f64 = 0.2;
 
-    /// The plan for a dataset of `subpixels` samples to learn from.
+    /// The plan for a dataset of `subpixels` samples that will take about `expected_bytes` once they are coded.
     ///
-    /// The network grows with the dataset, because its own size counts: about 0.9 bytes a weight, worth it while it is a hundredth of what
-    /// it codes.
+    /// The network grows with what it has to code, because its own size counts: about 0.9 bytes a weight, worth it while that is one or two
+    /// hundredths of the whole.
     #[must_use]
-    pub fn new(effort: u8, channels: usize, subpixels: u64) -> Self {
+    pub fn new(effort: u8, channels: usize, subpixels: u64, expected_bytes: u64) -> Self {
         let effort = usize::from(effort.clamp(1, 9));
-        let by_dataset = match subpixels {
-            0..600_000 => 0,
-            600_000..2_500_000 => 1,
-            2_500_000..5_000_000 => 2,
+        let by_dataset = match expected_bytes {
+            0..150_000 => 0,
+            150_000..900_000 => 1,
+            900_000..1_300_000 => 2,
             _ => 3,
         };
         let size = match effort {
@@ -62,7 +73,7 @@ impl Plan {
             7..=8 => by_dataset + 1,
             _ => by_dataset + 2,
         };
-        let (first, second, head, components, reach) = SIZES[size.min(SIZES.len() - 1)];
+        let Size { first, second, head, components, reach } = SIZES[size.min(SIZES.len() - 1)];
         let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6 };
         let batch_pixels = 8192;
         let affordable = SPENT[effort - 1] * 1e12 / (batch_pixels as u64 * shape.macs_per_pixel()) as f64;

@@ -1,6 +1,7 @@
 //! The training loss: bits of each sample under the mixture its head asks for, with the gradient, on the host.
 //!
 //! The formulas are those of [`kolmo_codec::cdf::Mixture`] in real numbers, so that what is learned is what is coded.
+#![allow(clippy::needless_range_loop, reason = "one index runs through several arrays of components and spikes")]
 
 pub mod lanes;
 

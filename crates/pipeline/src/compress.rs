@@ -185,7 +185,7 @@ pub(crate) fn learn_one(
         ));
     }
     let stop = crew.stop();
-    let learned = learn_group(group.layout, &images, None, learn, time_budget, crew.observer, stop)?;
+    let learned = learn_group(group.layout, &images, None, dataset.expected_bytes(group), learn, time_budget, crew.observer, stop)?;
     crew.check()?;
     Ok(learned)
 }

@@ -75,6 +75,16 @@ impl Dataset {
         }
     }
 
+    /// What a group's images may take once a Program codes them: three fifths of the entropy of their MED residuals (measured: 0.52 of
+    /// it on kodak8, 0.65 on cifar10, 0.71 on fashion_mnist).
+    pub(crate) fn expected_bytes(&self, group: &Group) -> u64 {
+        let bits = group.items.iter().map(|&number| match &self.items[number].state {
+            ItemState::Image { image, statistics, .. } => statistics.residual_bpsp * image.subpixels() as f64,
+            _ => 0.0,
+        });
+        (0.6 * bits.sum::<f64>() / 8.0) as u64
+    }
+
     /// The images of a group with the part each was dealt; `None` is left out of learning.
     pub(crate) fn dealt(&self, group: &Group) -> Vec<(&Image, Option<Part>)> {
         let part = |number: usize| group.learnable.binary_search_by_key(&number, |&(number, _)| number).ok().map(|at| group.learnable[at].1);

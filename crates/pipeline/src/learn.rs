@@ -29,14 +29,17 @@ pub(crate) struct Learned {
 
 /// Learns a Program from images of one layout, or trains a `given` one further.
 ///
-/// The images come with what each is for; `None` leaves one out (copies, outliers). `time_budget` is this group's share of the whole.
+/// The images come with what each is for; `None` leaves one out (copies, outliers). `expected_bytes` is what they may take once coded,
+/// `time_budget` this group's share of the whole.
 ///
 /// # Errors
 /// What training refuses, a given Program of another layout among it; `Cancelled` if `stop` says so.
+#[expect(clippy::too_many_arguments, reason = "what is learned, how, and who watches; a struct would be used once")]
 pub(crate) fn learn_group(
     layout: Layout,
     images: &[(&Image, Option<Part>)],
     given: Option<&Program>,
+    expected_bytes: u64,
     options: &LearnOptions,
     time_budget: Option<Duration>,
     observer: &mut dyn Observer,
@@ -44,7 +47,7 @@ pub(crate) fn learn_group(
 ) -> Result<Learned, Error> {
     let set = train_set(layout, images)?;
     let subpixels: u64 = images.iter().map(|(image, _)| image.samples.len() as u64).sum();
-    let plan = Plan::new(options.effort, layout.channels(), subpixels);
+    let plan = Plan::new(options.effort, layout.channels(), subpixels, expected_bytes);
     let run = run(layout, options, time_budget)?;
     let mut watcher = Watcher { group: layout.to_string(), observer, stop };
     let trained = match given {

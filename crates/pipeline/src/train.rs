@@ -69,7 +69,7 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
         };
         crew.observer.event(&Event::StepStarted { step: Step::Tune });
         let stop = crew.stop();
-        let learned = learn_group(*layout, &dataset.dealt(group), Some(program), learn, *share, crew.observer, stop)?;
+        let learned = learn_group(*layout, &dataset.dealt(group), Some(program), dataset.expected_bytes(group), learn, *share, crew.observer, stop)?;
         all.push(*layout, &learned.program, learned.summary);
         tuned += 1;
     }

@@ -22,7 +22,7 @@ fn gradients_equal_autodiffs() {
         let samples: Vec<u8> = (0..30 * 20 * channels).map(|i| (i / channels % 20 * 9) as u8 + dice.below(20) as u8).collect();
         let planes = vec![Plane::new(30, 20, &samples, &coding_order(channels), 8).expect("valid")];
         for (second, rounded) in [(vec![12], false), (vec![12], true), (vec![], false)] {
-            let mut shape = Plan::new(1, channels, 0).shape;
+            let mut shape = Plan::new(1, channels, 0, 0).shape;
             shape.second = second;
             let net = Net::new(&shape, &device);
             let sampler = Sampler::new(&shape, &follows(channels));

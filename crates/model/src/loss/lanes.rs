@@ -2,6 +2,7 @@
 //!
 //! Plain Rust over arrays of sixteen floats: the compiler turns each into vector code. Every lane does what the one-pixel function does, with
 //! IEEE operations in the same order on every machine, so the build decides speed and never results.
+#![allow(clippy::needless_range_loop, reason = "one index runs through several arrays of components and spikes")]
 #![allow(unsafe_code, reason = "calls into a function compiled for other instructions, after asking whether the machine has them")]
 
 use std::f32::consts::LN_2;

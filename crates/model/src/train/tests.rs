@@ -26,7 +26,7 @@ fn ramps(n: usize, channels: usize) -> Vec<Plane> {
 }
 
 fn tiny_plan(channels: usize) -> Plan {
-    let mut plan = Plan::new(1, channels, 0);
+    let mut plan = Plan::new(1, channels, 0, 0);
     (plan.steps, plan.batch_pixels) = (120, 1024);
     plan
 }
