@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 const LIMITS: Limits = Limits { memory_bytes: 1 << 20, program_macs_per_pixel: 20_000, items: 1000 };
 
 fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
-    let length = |at: usize| Some(usize::try_from(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?)).ok()?);
+    let length = |at: usize| usize::try_from(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?)).ok();
     let body = bytes.len().checked_sub(TRAILER_BYTES as usize)?;
     let begin = (HEADER_BYTES as usize).checked_add(length(32)?)?;
     let end = begin.checked_add(length(40)?).filter(|&end| end <= body)?;
