@@ -108,22 +108,32 @@ fn walk(
 ) -> Result<(), Error> {
     let mut machine = Machine::new(program, kernel, planes, budget)?;
     let slope = program.slope();
-    let steps = planes.iter().filter(|plane| plane.height > 0 && plane.width > 0).map(|plane| plane.width + slope * (plane.height - 1)).max();
+    // Images that still have pixels to come: number, first row among the rows of all, and the step after their last.
+    let mut rows = 0;
+    let mut active: Vec<(usize, usize, usize)> = Vec::with_capacity(planes.len());
+    for (image, plane) in planes.iter().enumerate() {
+        if plane.height > 0 && plane.width > 0 {
+            active.push((image, rows, plane.width + slope * (plane.height - 1)));
+        }
+        rows += plane.height;
+    }
     let mut cells = Vec::with_capacity(BATCH);
-    for step in 0..steps.unwrap_or(0) {
-        let mut rows = 0;
-        for image in 0..planes.len() {
+    for step in 0.. {
+        active.retain(|&(_, _, end)| step < end);
+        if active.is_empty() {
+            break;
+        }
+        for &(image, first_row, _) in &active {
             let (height, width) = planes[image].shape();
             let first = (step + 1).saturating_sub(width).div_ceil(slope);
             let last = (step / slope + 1).min(height);
             for y in first..last {
-                cells.push(Cell { image, y, x: step - slope * y, row: rows + y });
+                cells.push(Cell { image, y, x: step - slope * y, row: first_row + y });
                 if cells.len() == BATCH {
                     machine.batch(planes, &cells, &mut code)?;
                     cells.clear();
                 }
             }
-            rows += height;
         }
         if !cells.is_empty() {
             machine.batch(planes, &cells, &mut code)?;

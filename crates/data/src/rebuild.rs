@@ -7,6 +7,14 @@ use crate::format::{bmp, gif, png, pnm, tag, tiff, webp};
 use crate::layout::Image;
 use crate::recipe::Reader;
 
+/// Bytes that [`rebuild`] may hold, its result included, for an image of `samples` samples: what a caller with a budget pays first.
+#[must_use]
+pub fn most_bytes(recipe: &[u8], samples: u64) -> u64 {
+    // Text spells a sample in up to 3 digits and a separator; all else is made beside the samples, filtered and deflated on the way.
+    let a_sample = if recipe.first() == Some(&tag::PNM_TEXT) { 3 + pnm::SEPARATOR_BYTES as u64 } else { 3 };
+    samples.saturating_mul(a_sample).saturating_add(recipe.len() as u64).saturating_add(3 * 4096)
+}
+
 /// The file that `recipe` describes, with the samples, size and layout of `image`.
 ///
 /// Recipes and images of any origin are safe to pass: memory stays below a small multiple of `image.samples` and `recipe`.

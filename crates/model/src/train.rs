@@ -2,6 +2,7 @@
 
 mod schedule;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
@@ -142,9 +143,8 @@ pub struct Trained {
 /// # Errors
 /// `InvalidArgument` for an empty set, `Checkpoint` for files that fail, `Cancelled` if the watcher says so.
 pub fn train(set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
-    run.device.device.seed(run.seed);
     let device = run.device.device.clone().autodiff();
-    let mut start = (Net::new(&plan.shape, &device), 0);
+    let mut start = (first_weights(plan, run, &device), 0);
     if let (true, Some(place)) = (run.resume, &run.checkpoint)
         && let Some((net, progress)) = place.load(&device)?
     {
@@ -157,6 +157,14 @@ pub fn train(set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> R
     Trainer::new(set, plan, run, device)?.run(start.0, start.1, 1.0 - Plan::TUNING, watch)
 }
 
+/// A network of random weights, the same for the same seed: burn's generator belongs to the whole process, so nobody else may draw meanwhile.
+fn first_weights(plan: &Plan, run: &Run, device: &Device) -> Net {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    run.device.device.seed(run.seed);
+    Net::new(&plan.shape, device)
+}
+
 /// Trains a Program further: all steps of the plan on the rounded network. The plan's shape is taken from the Program.
 ///
 /// # Errors
@@ -165,7 +173,6 @@ pub fn tune(program: &Program, set: &TrainSet, plan: &Plan, run: &Run, watch: &m
     if program.order != set.order || program.bit_depth != set.bit_depth {
         return Err(Error::InvalidArgument { what: "the Program is for another sample layout".to_owned() });
     }
-    run.device.device.seed(run.seed);
     let device = run.device.device.clone().autodiff();
     let (net, shape) = dequantise(program, &device)?;
     let plan = Plan { shape, ..plan.clone() };
@@ -231,6 +238,8 @@ impl<'a> Trainer<'a> {
                 net = settle(net, &mut best);
                 float = Some(net.clone().valid());
                 optimiser = self::optimiser();
+                // What tuning begins with is its first candidate.
+                self.check(&net, true, &mut best);
             }
             let (next, bits) = self.step(net, &mut optimiser, &mut dealer, &pace);
             net = next;

@@ -174,7 +174,7 @@ fn item(entry: &Entry, fidelity: Fidelity) -> Result<(Item, Digest), Error> {
         let bytes = source::read(entry)?;
         let long = bytes.len() as u64 > PIECE_BYTES;
         let pieces = if long { bytes.chunks(PIECE_BYTES as usize).map(of_bytes).collect() } else { vec![] };
-        let state = match open::open(&bytes, fidelity, &OpenLimits::default()) {
+        let state = match open::open_named(&entry.path, &bytes, fidelity, &OpenLimits::default()) {
             Opened::Image { image, recipe } => ItemState::Image { statistics: statistics::of_image(&image), image, recipe },
             Opened::General { reason } => ItemState::General(reason),
         };

@@ -9,7 +9,7 @@ use kolmo_codec::program::Program;
 use kolmo_codec::{block, general};
 use kolmo_data::digest::{Digest, of_bytes, of_image};
 use kolmo_data::layout::{Image, Layout};
-use kolmo_data::rebuild::rebuild;
+use kolmo_data::rebuild::{most_bytes, rebuild};
 use rayon::prelude::*;
 
 use crate::Error;
@@ -221,9 +221,9 @@ fn expand_block<R>(
             let samples = block::decode(program, &shapes(index, parts), coded, budget).map_err(in_block)?;
             let mut expanded = Vec::new();
             for (part, samples) in parts.iter().zip(samples) {
-                // The file is made beside the samples, filtered and deflated on the way.
-                budget.take("file of an image", (samples.len() as u64).saturating_add(4096), 3).map_err(in_block)?;
+                let count = samples.len() as u64;
                 let (recipe, image) = image_of(reader, part, *layout, samples).ok_or_else(no_block)?;
+                budget.take("file of an image", most_bytes(recipe, count), 1).map_err(in_block)?;
                 let bytes = rebuild(recipe, &image).map_err(|source| Error::Rebuild { path: path(Some(part)), source })?;
                 let digest = if reader.fidelity() == Fidelity::Pixels { of_image(&image) } else { of_bytes(&bytes) };
                 expanded.push(Expanded { item: part.item, start: 0, bytes, last: true, digest, image: Some(image) });

@@ -11,7 +11,7 @@ use crate::pack;
 use crate::recipe::{Reader, Writer};
 
 /// Longest separator a text recipe may repeat: rebuilding stays below this many bytes a sample.
-const SEPARATOR_BYTES: usize = 16;
+pub(crate) const SEPARATOR_BYTES: usize = 16;
 
 fn unreadable(why: &str) -> GeneralReason {
     GeneralReason::Unreadable(format!("PNM: {why}"))
@@ -249,7 +249,7 @@ fn open_text(header: &Header<'_>, mut scanner: Scanner<'_>) -> Result<Parted, Ge
 
 pub(crate) fn rebuild_text(reader: &mut Reader<'_>, image: &Image) -> Result<Vec<u8>, Error> {
     const WHAT: &str = "recipe: PNM separators";
-    let mut file = Vec::with_capacity(image.samples.len() * 4 + 64);
+    let mut file = Vec::with_capacity(64);
     copy_header(reader, image, &mut file)?;
     file.extend_from_slice(reader.string(WHAT)?);
     let mut separators = Separators::default();
@@ -262,6 +262,8 @@ pub(crate) fn rebuild_text(reader: &mut Reader<'_>, image: &Image) -> Result<Vec
     separators.line_samples = reader.size(WHAT)?;
     separators.restart = reader.byte(WHAT)? != 0;
     let (channels, row) = (image.layout.channels(), image.row_samples());
+    let longest = separators.between.iter().map(|separator| separator.len()).max().unwrap_or(0);
+    file.reserve_exact(image.samples.len().saturating_mul(3 + longest));
     for (i, sample) in image.samples.iter().enumerate() {
         push_decimal(*sample, &mut file);
         if i + 1 < image.samples.len() {
