@@ -1,7 +1,7 @@
 //! The network on the CPU: the same function and gradient as [`crate::net::Net::forward`] under burn's autodiff, in one fused pass.
 //!
 //! A batch is cut into chunks that stay in cache; each chunk runs forwards and backwards on one thread. Against autodiff tensors, which
-//! write every intermediate of the whole batch to memory, a step takes about a third of the time (`docs/experiments.md`). The tests hold
+//! write every intermediate of the whole batch to memory, a step takes about two thirds of the CPU time (`docs/experiments.md`). The tests hold
 //! its gradients against autodiff's. Gradients of chunks are summed in order, so the number of threads changes nothing.
 
 mod matrix;
