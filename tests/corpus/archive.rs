@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use kolmo_codec::block::{self, ImageRef};
-use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, ProgramMethod, Reader, RecipeBook, Writer, block_digest};
+use kolmo_codec::block::Method;
+use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, Reader, RecipeBook, Writer, block_digest};
 use kolmo_codec::general;
 use kolmo_codec::limits::Limits;
 use kolmo_codec::program::Program;
@@ -39,7 +40,7 @@ pub(crate) fn of_images(program: &Program, images: &[Image; 2]) -> Sound {
     let coded = coded(program);
     let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[(images[0].layout.code(), &coded)]).expect("a Program fits");
     let digests = files.each_ref().map(|file| of_bytes(file).0);
-    let images_coding = BlockCoding::Program { program: 0, method: ProgramMethod::Direct };
+    let images_coding = BlockCoding::Program { program: 0, method: Method::Direct };
     writer.block(images_coding, &payload, block_digest(&payload, &digests)).expect("a block");
     let (method, text) = general::encode(&texts.concat()).expect("zstd has memory");
     let digests = texts.map(|text| of_bytes(text).0);

@@ -102,6 +102,18 @@ impl Mixture {
         mass + (mixed >> 16) as u32
     }
 
+    /// Mean of the distribution, in whole 8-bit steps, `0..=255`.
+    #[inline]
+    #[must_use]
+    pub fn centre(&self) -> u8 {
+        let (components, spikes) = self.parts[..self.components + self.spikes].split_at(self.components);
+        let log2_scale = 8 - self.bit_depth;
+        // Weights sum to less than 2^16 and places are below 2^16: 32 bits hold each product's sum but for the sign.
+        let means: u32 = components.iter().map(|part| part.weight * part.place.clamp(0, 255 << 8).cast_unsigned()).sum();
+        let exact: u32 = spikes.iter().map(|part| part.weight * (part.place.cast_unsigned() << (8 + log2_scale))).sum();
+        ((means + exact) >> 24) as u8
+    }
+
     /// Start and width of a symbol's share.
     #[inline]
     #[must_use]
@@ -141,7 +153,7 @@ impl Part {
 
 /// Logistic function of `z >= 0` (unit 2^-13, at most 12), linear between entries of the table.
 #[inline]
-fn upper_logistic(z: u32) -> u32 {
+pub(crate) fn upper_logistic(z: u32) -> u32 {
     let (index, fraction) = ((z >> 8) as usize, z & 255);
     let low = LOGISTIC[index];
     let high = LOGISTIC[(index + 1).min(LOGISTIC.len() - 1)];

@@ -14,7 +14,7 @@ mod tests;
 mod writer;
 
 pub use header::{FEATURES, Fidelity, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION};
-pub use index::{Block, BlockCoding, Content, Index, Item, Part, ProgramMethod};
+pub use index::{Block, BlockCoding, Content, Index, Item, Part};
 pub use layout::{LAYOUTS, layout_code, layout_name};
 pub use reader::{ProgramEntry, Reader};
 pub use recipes::RecipeBook;

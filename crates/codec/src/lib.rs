@@ -40,6 +40,7 @@
     )
 )]
 
+mod adaptive;
 pub mod block;
 pub mod cdf;
 pub mod container;

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kolmo_codec::container::{self, BlockCoding, Content, ProgramMethod, Reader, RecipeBook, Writer};
+use kolmo_codec::block::Method;
+use kolmo_codec::container::{self, BlockCoding, Content, Reader, RecipeBook, Writer};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::program::Program;
 use kolmo_codec::weights::{self, CodedProgram};
@@ -69,7 +70,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
             left.extend(&group.items);
             continue;
         };
-        match decide(&dataset, group, &program, &mut about, crew)? {
+        match decide(&dataset, group, &program, options.coding, &mut about, crew)? {
             Choice::Program(coded_program, coded) => kept.push(Kept { layout: group.layout, program: coded_program, coded }),
             Choice::General(blocks) => general.extend(blocks),
         }
@@ -214,9 +215,17 @@ pub(crate) fn code_program(program: &Program, about: &mut ProgramSummary) -> Cod
 }
 
 /// The Program, if it and what it codes are smaller than the group's files the general way.
-fn decide(dataset: &Dataset, group: &Group, program: &Program, about: &mut ProgramSummary, crew: &mut Crew<'_>) -> Result<Choice, Error> {
+fn decide(
+    dataset: &Dataset,
+    group: &Group,
+    program: &Program,
+    method: Option<Method>,
+    about: &mut ProgramSummary,
+    crew: &mut Crew<'_>,
+) -> Result<Choice, Error> {
     let coded_program = code_program(program, about);
-    let coded = coding::by_program(dataset, &group.items, program, crew)?;
+    let coded = coding::by_program(dataset, &group.items, program, method, crew)?;
+    about.coding = coded.method.name().into();
     let mut recipes = RecipeBook::default();
     for &number in &group.items {
         if let Some((_, recipe)) = dataset.image(number) {
@@ -259,7 +268,7 @@ fn write(
     let mut places: Vec<Option<u32>> = vec![None; dataset.items.len()];
     for (group, program) in kept.iter().zip(0u32..) {
         for block in &group.coded.blocks {
-            let coding = BlockCoding::Program { program, method: ProgramMethod::Direct };
+            let coding = BlockCoding::Program { program, method: group.coded.method };
             let number = writer.block(coding, &block.bytes, block.digest).map_err(fail())?;
             block.items.iter().for_each(|&item| places[item] = Some(number));
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 pub use kolmo_codec::limits::Limits;
+pub use kolmo_codec::block::Method;
 pub use kolmo_data::open::Fidelity;
 pub use kolmo_model::device::DeviceChoice;
 
@@ -18,6 +19,8 @@ pub struct CompressOptions {
     pub learn: Option<LearnOptions>,
     /// A Program made by [`crate::train`]: used as it is where the sample layout fits, nothing is learned then.
     pub program: Option<PathBuf>,
+    /// How samples are coded under a Program. `None` takes, for each group of images, adaptive coding where it saves enough.
+    pub coding: Option<Method>,
     /// Worker threads; 0 means one a core. Part of what makes an archive repeatable: same seed, device and threads, same bytes.
     pub threads: usize,
     /// Replace an output that exists.
@@ -36,6 +39,7 @@ impl Default for CompressOptions {
             fidelity: Fidelity::Files,
             learn: Some(LearnOptions::default()),
             program: None,
+            coding: None,
             threads: 0,
             force: false,
             dry_run: false,

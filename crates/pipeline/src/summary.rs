@@ -111,6 +111,8 @@ pub struct ProgramSummary {
     pub rates: RatesSummary,
     /// Size of the Program by coder.
     pub sizes: ProgramSizes,
+    /// How samples are coded under it: `direct` or `adaptive`.
+    pub coding: String,
     /// Whether the archive uses it; if not, why not.
     pub kept: bool,
     /// One clause, if not kept.

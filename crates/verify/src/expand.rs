@@ -216,9 +216,9 @@ fn expand_block<R>(
             budget.take("general block", total, 1).map_err(in_block)?;
             general_parts(index, parts, &raw).ok_or_else(no_block)?
         }
-        BlockCoding::Program { program, .. } => {
+        BlockCoding::Program { program, method } => {
             let (layout, program) = usize::try_from(program).ok().and_then(|at| programs.get(at)).ok_or_else(no_block)?;
-            let samples = block::decode(program, &shapes(index, parts), coded, budget).map_err(in_block)?;
+            let samples = block::decode_as(method, program, &shapes(index, parts), coded, budget).map_err(in_block)?;
             let mut expanded = Vec::new();
             for (part, samples) in parts.iter().zip(samples) {
                 let count = samples.len() as u64;

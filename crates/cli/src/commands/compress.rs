@@ -1,7 +1,7 @@
 //! `kolmo compress`.
 
 use super::{Session, done, output_or_beside};
-use crate::args::Compress;
+use crate::args::{Coding, Compress};
 use crate::exit::Failure;
 use crate::render;
 
@@ -9,6 +9,11 @@ pub(super) fn run(session: &Session<'_>, what: &Compress) -> Result<u8, Failure>
     let archive = output_or_beside(what.output.as_ref(), &what.input, "kolmo")?;
     let mut options = session.compress_options((!what.no_learn).then_some(&what.learning), what.pixels);
     options.program.clone_from(&what.program);
+    options.coding = match what.coding {
+        Coding::Auto => None,
+        Coding::Direct => Some(kolmo::options::Method::Direct),
+        Coding::Adaptive => Some(kolmo::options::Method::Adaptive),
+    };
     options.dry_run = what.dry_run;
     let summary = {
         let mut watcher = session.watch();

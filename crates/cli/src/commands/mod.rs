@@ -133,6 +133,7 @@ impl<'a> Session<'a> {
                 resume: learning.resume,
             }),
             program: None,
+            coding: None,
             threads: self.global.threads,
             force: self.global.force,
             dry_run: false,

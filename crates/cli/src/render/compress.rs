@@ -238,6 +238,11 @@ fn expand(page: &mut Page, summary: &CompressSummary) {
         percent(overhead)
     );
     page.step(4, "expand", &text, Some(seconds));
+    let ways: Vec<String> =
+        summary.programs.iter().filter(|program| program.kept).map(|program| format!("{} {}", shown(&program.group), shown(&program.coding))).collect();
+    if summary.programs.iter().any(|program| program.kept && program.coding == "adaptive") {
+        page.line(&format!("coding: {}", ways.join(", ")));
+    }
     page.line(&format!(
         "{verified}   {}",
         page.paint.faint(&format!("encode {}, expand and compare {}", span(coding.encode_seconds), span(coding.verify_seconds)))

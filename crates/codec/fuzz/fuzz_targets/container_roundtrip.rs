@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use arbitrary::Arbitrary;
-use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, ProgramMethod, Reader, RecipeBook, Writer, block_digest};
+use kolmo_codec::block::Method;
+use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, Reader, RecipeBook, Writer, block_digest};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::limits::{Budget, Limits};
 use kolmo_codec::weights;
@@ -36,7 +37,7 @@ fuzz_target!(|archive: Archive| {
     let mut writer = Writer::new(Cursor::new(Vec::new()), fidelity, &[(0x28, &program)]).expect("one Program");
     for (of_program, bytes) in &archive.blocks {
         let coding = match of_program {
-            true => BlockCoding::Program { program: 0, method: ProgramMethod::Direct },
+            true => BlockCoding::Program { program: 0, method: Method::Direct },
             false => BlockCoding::General(GeneralMethod::Stored),
         };
         writer.block(coding, bytes, block_digest(bytes, &[])).expect("a block");

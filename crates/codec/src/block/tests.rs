@@ -61,7 +61,7 @@ fn random_programs_code_every_layout() {
             let coded = encoded.bytes.len() as f64;
             assert!((coded - ideal_bytes).abs() < ideal_bytes * 1e-4 + 8.0, "{coded} bytes, ideal {ideal_bytes}");
             for kernel in Kernel::all() {
-                let decoded = decode_by(kernel, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 24)).expect("decodes");
+                let decoded = decode_by(kernel, Method::Direct, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 24)).expect("decodes");
                 assert_eq!(decoded, samples, "{kernel:?}");
             }
         }
@@ -130,4 +130,56 @@ fn programs_survive_their_bytes_and_damage_is_refused_or_valid() {
             }
         }
     }
+}
+
+#[test]
+fn adaptive_blocks_come_back_by_any_kernel() {
+    let mut dice = Dice(11);
+    for channels in 1..=4u8 {
+        for bit_depth in [1, 2, 4, 8] {
+            let program = random_program(&mut dice, channels, bit_depth);
+            let shapes = [(5, 7), (1, 1), (40, 3), (2, 90), (0, 4), (33, 34)];
+            let samples = shapes.map(|(h, w)| (0..h * w * usize::from(channels)).map(|_| dice.roll(1 << bit_depth) as u8).collect::<Vec<_>>());
+            let images: Vec<_> = shapes.iter().zip(&samples).map(|(&(height, width), samples)| ImageRef { height, width, samples }).collect();
+            let encoded = encode_as(Method::Adaptive, &program, &images).expect("encodes");
+            let ideal_bytes = encoded.ideal_bits as f64 / 65_536.0 / 8.0;
+            assert!((encoded.bytes.len() as f64) < ideal_bytes * 1.001 + 9.0, "{} {ideal_bytes}", encoded.bytes.len());
+            for kernel in Kernel::all() {
+                assert_eq!(encode_by(kernel, Method::Adaptive, &program, &images).expect("encodes"), encoded, "{kernel:?}");
+                let decoded = decode_by(kernel, Method::Adaptive, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 26)).expect("decodes");
+                assert_eq!(decoded, samples, "{kernel:?} {channels} x {bit_depth} bits");
+            }
+        }
+    }
+}
+
+#[test]
+fn adaptive_coding_learns_what_the_program_does_not_know() {
+    // Tiles of a texture that no neighbour foretells: a Program of random weights is lost, contexts of exact values are not.
+    let mut dice = Dice(5);
+    let program = random_program(&mut dice, 1, 8);
+    let tile: Vec<u8> = (0..64).map(|_| dice.roll(256) as u8).collect();
+    let samples: Vec<u8> = (0..128 * 128).map(|i| tile[(i / 128 % 8) * 8 + i % 8]).collect();
+    let image = ImageRef { height: 128, width: 128, samples: &samples };
+    let direct = encode(&program, &[image]).expect("encodes");
+    let adaptive = encode_as(Method::Adaptive, &program, &[image]).expect("encodes");
+    assert!(adaptive.bytes.len() * 3 < direct.bytes.len(), "{} {}", adaptive.bytes.len(), direct.bytes.len());
+}
+
+#[test]
+fn adaptive_blocks_survive_damage() {
+    let mut dice = Dice(8);
+    let program = random_program(&mut dice, 3, 8);
+    let samples: Vec<u8> = (0..20 * 30 * 3).map(|i| (i / 7) as u8).collect();
+    let encoded = encode_as(Method::Adaptive, &program, &[ImageRef { height: 20, width: 30, samples: &samples }]).expect("encodes");
+    for bit in (0..encoded.bytes.len() * 8).step_by(37) {
+        let mut bytes = encoded.bytes.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        match decode_as(Method::Adaptive, &program, &[(20, 30)], &bytes, &mut Budget::new(1 << 26)) {
+            Ok(images) => assert_eq!(images[0].len(), samples.len()),
+            Err(error) => assert_eq!(error.kind(), crate::ErrorKind::Corrupt),
+        }
+    }
+    let starved = decode_as(Method::Adaptive, &program, &[(20, 30)], &encoded.bytes, &mut Budget::new(1 << 16)).expect_err("too little memory");
+    assert_eq!(starved.kind(), crate::ErrorKind::LimitExceeded);
 }

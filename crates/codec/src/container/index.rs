@@ -1,6 +1,7 @@
 //! What is where: items and blocks, coded column by column.
 
 use crate::container::fields::{Fields, Runs, put_runs, put_varint, unzigzag, zigzag};
+use crate::block::Method;
 use crate::container::header::{method_code, method_of};
 use crate::container::recipes::{RecipeBook, Recipes};
 use crate::container::{BLOCK_DIGEST_BYTES, PIECE_BYTES};
@@ -45,12 +46,12 @@ pub enum Content {
     },
 }
 
-/// How images of a block are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ProgramMethod {
-    /// Whole symbols under the Program's CDFs.
-    Direct,
+const fn program_method(code: u64) -> Result<Method, Error> {
+    match code {
+        0 => Ok(Method::Direct),
+        1 => Ok(Method::Adaptive),
+        found => Err(Error::Unsupported { what: "block method", found, known: 1 }),
+    }
 }
 
 /// How a block is coded.
@@ -61,7 +62,7 @@ pub enum BlockCoding {
         /// Number of the Program.
         program: u32,
         /// How.
-        method: ProgramMethod,
+        method: Method,
     },
     /// Bytes, solid.
     General(GeneralMethod),
@@ -172,7 +173,8 @@ impl Index {
             BlockCoding::General(_) => 0,
         });
         let methods = self.blocks.iter().map(|block| match block.coding {
-            BlockCoding::Program { method: ProgramMethod::Direct, .. } => 0,
+            BlockCoding::Program { method: Method::Direct, .. } => 0,
+            BlockCoding::Program { method: Method::Adaptive, .. } => 1,
             BlockCoding::General(method) => method_code(method),
         });
         let mut coded = Vec::new();
@@ -255,8 +257,7 @@ impl Index {
             let coding = match program.checked_sub(1) {
                 None => BlockCoding::General(method_of("general block method", method)?),
                 Some(program) if program >= layout.n_programs => return Err(Error::corrupt("block Programs of the index")),
-                Some(program) if method == 0 => BlockCoding::Program { program, method: ProgramMethod::Direct },
-                Some(_) => return Err(Error::Unsupported { what: "block method", found: method, known: 0 }),
+                Some(program) => BlockCoding::Program { program, method: program_method(method)? },
             };
             let coded_bytes = coded.varint()?;
             let next = offset.checked_add(coded_bytes).filter(|&next| next <= end).ok_or_else(|| coded.corrupt())?;

@@ -2,6 +2,7 @@ use std::io::Cursor;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::block::Method;
 use crate::general::GeneralMethod;
 use crate::limits::{Budget, Limits};
 use crate::weights::{self, CodedProgram};
@@ -21,7 +22,7 @@ fn items() -> Vec<Item> {
     ]
 }
 
-const IMAGES: BlockCoding = BlockCoding::Program { program: 0, method: ProgramMethod::Direct };
+const IMAGES: BlockCoding = BlockCoding::Program { program: 0, method: Method::Direct };
 
 fn archive() -> (Vec<u8>, Sizes) {
     let program = program();
@@ -61,7 +62,7 @@ fn what_was_written_is_read() {
     assert_eq!(reader.sizes(), sizes);
     assert_eq!(sizes.total, bytes.len() as u64);
     assert_eq!(sizes.total, sizes.frame + sizes.programs + sizes.payload + sizes.general + sizes.recipes + sizes.index);
-    assert_eq!((reader.fidelity(), reader.version()), (Fidelity::Files, (1, 0)));
+    assert_eq!((reader.fidelity(), reader.version()), (Fidelity::Files, (1, 1)));
     assert_eq!(reader.index().items, items());
     assert_eq!(reader.index().file_bytes, 1234);
     assert_eq!(reader.recipe(1), Some(&b"png, interlaced"[..]));

@@ -4,7 +4,7 @@ use constriction::backends::Cursor;
 use constriction::stream::Decode;
 use constriction::stream::queue::DefaultRangeDecoder;
 
-use super::Model;
+use super::{Model, Odds};
 use crate::cdf::Mixture;
 use crate::error::Error;
 
@@ -36,5 +36,14 @@ impl RangeDecoder {
     #[inline]
     pub(crate) fn decode(&mut self, mixture: &Mixture) -> Result<u8, Error> {
         self.coder.decode_symbol(Model(mixture)).map_err(|_| Error::corrupt("code of a block"))
+    }
+
+    /// Decodes one decision that falls upwards with probability `p`, unit 2^-24, neither 0 nor whole.
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes cannot come from an encoder.
+    #[inline]
+    pub(crate) fn decode_decision(&mut self, p: u32) -> Result<bool, Error> {
+        self.coder.decode_symbol(Odds::new(p)).map_err(|_| Error::corrupt("code of a block"))
     }
 }

@@ -4,7 +4,7 @@
 use constriction::stream::Encode;
 use constriction::stream::queue::DefaultRangeEncoder;
 
-use super::Model;
+use super::{Model, Odds};
 use crate::cdf::{Mixture, PRECISION};
 use crate::tables::LOG2;
 
@@ -25,6 +25,15 @@ impl RangeEncoder {
         // Every symbol of a mixture has mass and the backend is a Vec: neither error can occur.
         let done = self.coder.encode_symbol(symbol, Model(mixture));
         assert!(done.is_ok(), "a mixture gives mass to every symbol");
+    }
+
+    /// Encodes one decision that falls upwards with probability `p`, unit 2^-24, neither 0 nor whole.
+    #[inline]
+    pub(crate) fn encode_decision(&mut self, up: bool, p: u32) {
+        let odds = Odds::new(p);
+        self.ideal_bits += cost(odds.share(up).1.get());
+        let done = self.coder.encode_symbol(up, odds);
+        assert!(done.is_ok(), "both ways have mass");
     }
 
     /// The code (a whole number of 4-byte little-endian words) and its ideal length in 2^-16 bits.

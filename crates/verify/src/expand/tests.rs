@@ -1,7 +1,8 @@
 use std::io::Cursor;
 
 use kolmo_codec::block::{ImageRef, encode};
-use kolmo_codec::container::{Item, ProgramMethod, RecipeBook, Writer, block_digest};
+use kolmo_codec::block::Method;
+use kolmo_codec::container::{Item, RecipeBook, Writer, block_digest};
 use kolmo_codec::program::{Dense, Head, Stage, Tap};
 use kolmo_codec::weights;
 use kolmo_data::open::{self, OpenLimits, Opened};
@@ -51,7 +52,7 @@ fn archive(fidelity: Fidelity) -> Vec<u8> {
     let refs = images.each_ref().map(|(image, _)| ImageRef { height: 5, width: 6, samples: &image.samples });
     let block = encode(&program, &refs).unwrap().bytes;
     let digests = [0, 1].map(|n| if fidelity == Fidelity::Files { of_bytes(&files[n].1) } else { of_image(&images[n].0) }.0);
-    writer.block(BlockCoding::Program { program: 0, method: ProgramMethod::Direct }, &block, block_digest(&block, &digests)).unwrap();
+    writer.block(BlockCoding::Program { program: 0, method: Method::Direct }, &block, block_digest(&block, &digests)).unwrap();
     let (method, text) = general::encode(&files[2].1).unwrap();
     writer.block(BlockCoding::General(method), &text, block_digest(&text, [&of_bytes(&files[2].1).0])).unwrap();
     let mut recipes = RecipeBook::default();
