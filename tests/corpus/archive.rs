@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use kolmo_codec::block::{self, ImageRef};
 use kolmo_codec::block::Method;
+use kolmo_codec::block::{self, ImageRef};
 use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, Reader, RecipeBook, Writer, block_digest};
 use kolmo_codec::general;
 use kolmo_codec::limits::Limits;

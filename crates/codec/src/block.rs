@@ -150,13 +150,7 @@ pub fn decode(program: &Program, shapes: &[(usize, usize)], bytes: &[u8], budget
 ///
 /// # Errors
 /// Those of [`decode`].
-pub fn decode_as(
-    method: Method,
-    program: &Program,
-    shapes: &[(usize, usize)],
-    bytes: &[u8],
-    budget: &mut Budget,
-) -> Result<Vec<Vec<u8>>, Error> {
+pub fn decode_as(method: Method, program: &Program, shapes: &[(usize, usize)], bytes: &[u8], budget: &mut Budget) -> Result<Vec<Vec<u8>>, Error> {
     decode_by(Kernel::best(), method, program, shapes, bytes, budget)
 }
 
@@ -282,7 +276,12 @@ impl<'p> Machine<'p> {
     }
 
     /// Codes the pixels of one batch.
-    fn batch(&mut self, planes: &mut [Plane], cells: &[Cell], code: &mut impl FnMut(&Mixture, &Place<'_>, u8) -> Result<u8, Error>) -> Result<(), Error> {
+    fn batch(
+        &mut self,
+        planes: &mut [Plane],
+        cells: &[Cell],
+        code: &mut impl FnMut(&Mixture, &Place<'_>, u8) -> Result<u8, Error>,
+    ) -> Result<(), Error> {
         let program = self.program;
         let mut stride = self.stages[0][0].input_stride();
         let inputs = program.stage_inputs(0);

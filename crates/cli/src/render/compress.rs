@@ -238,8 +238,12 @@ fn expand(page: &mut Page, summary: &CompressSummary) {
         percent(overhead)
     );
     page.step(4, "expand", &text, Some(seconds));
-    let ways: Vec<String> =
-        summary.programs.iter().filter(|program| program.kept).map(|program| format!("{} {}", shown(&program.group), shown(&program.coding))).collect();
+    let ways: Vec<String> = summary
+        .programs
+        .iter()
+        .filter(|program| program.kept)
+        .map(|program| format!("{} {}", shown(&program.group), shown(&program.coding)))
+        .collect();
     if summary.programs.iter().any(|program| program.kept && program.coding == "adaptive") {
         page.line(&format!("coding: {}", ways.join(", ")));
     }

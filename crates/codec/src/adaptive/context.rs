@@ -9,8 +9,7 @@ use crate::context::MAX_CHANNELS;
 pub(crate) const CONTEXTS: usize = 9;
 
 /// Multipliers of the hash: odd, and unlike each other.
-pub(crate) const ODD: [u64; 5] =
-    [0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x27D4_EB2F_1656_67C5, 0x85EB_CA77_C2B2_AE63];
+pub(crate) const ODD: [u64; 5] = [0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x27D4_EB2F_1656_67C5, 0x85EB_CA77_C2B2_AE63];
 
 /// Spreads what is in a number over all its bits.
 #[inline(always)]

@@ -1,6 +1,8 @@
 //! Adaptive counters: how often a decision fell which way under a context.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "slots are masked, nodes are 1..=15, counts are 0..=60")]
 
+use super::context::{ODD, spread};
+
 /// Fifteen counters, one for each node of a tree of four decisions, from index 1; index 0 tells whose they are (24 bits) above how
 /// often it was looked up (8 bits; 0: nobody's).
 ///
@@ -27,29 +29,31 @@ impl Table {
         Self { log2_slots, slots: vec![Slot([0; 16]); contexts << log2_slots] }
     }
 
-    /// The slot of each context's hash. It is cleared if it was another's; of the two that a hash may have, the less used one gives way.
+    /// The slot of each context's hash. It is cleared if it was another's; of the two that a hash may have, the one looked up less gives way.
     #[inline(always)]
     pub(crate) fn find<const N: usize>(&mut self, hashes: &[u64; N], salt: u32, found: &mut [usize; N]) {
-        for ((context, &hash), found) in hashes.iter().enumerate().zip(found) {
-            let hash = if salt == 0 { hash } else { super::context::spread(hash.wrapping_add(u64::from(salt).wrapping_mul(super::context::ODD[0]))) };
-            let mask = (1usize << self.log2_slots) - 1;
+        let mask = (1usize << self.log2_slots) - 1;
+        let mut tags = [0u32; N];
+        let mut owners = [[0u32; 2]; N];
+        // All of memory that is needed is asked for before any of it is waited for: this loop has no branches on what it reads.
+        for (context, &hash) in hashes.iter().enumerate() {
+            let hash = if salt == 0 { hash } else { spread(hash.wrapping_add(u64::from(salt).wrapping_mul(ODD[0]))) };
             let first = (context << self.log2_slots) | ((hash >> 32) as usize & mask);
-            let second = first ^ 1;
-            let tag = hash as u32 & !255;
-            let slots = &mut self.slots;
-            let is_its_own = |slot: &Slot| slot.0[0] & !255 == tag && slot.0[0] & 255 != 0;
-            *found = if is_its_own(&slots[first]) {
-                first
-            } else if is_its_own(&slots[second]) {
-                second
-            } else {
-                let place = if slots[first].0[0] & 255 <= slots[second].0[0] & 255 { first } else { second };
-                slots[place].0 = [NEW; 16];
-                slots[place].0[0] = tag;
-                place
-            };
-            let owner = &mut slots[*found].0[0];
-            *owner += u32::from(*owner & 255 != 255);
+            found[context] = first;
+            tags[context] = hash as u32 & !255;
+            owners[context] = [self.slots[first].0[0], self.slots[first ^ 1].0[0]];
+        }
+        for ((found, tag), [first, second]) in found.iter_mut().zip(tags).zip(owners) {
+            let is_its_own = |owner: u32| owner & !255 == tag && owner & 255 != 0;
+            let is_mine = is_its_own(first) || is_its_own(second);
+            let (swap, owner) =
+                if is_mine { (!is_its_own(first), if is_its_own(first) { first } else { second }) } else { (first & 255 > second & 255, tag) };
+            *found ^= usize::from(swap);
+            let slot = &mut self.slots[*found].0;
+            if !is_mine {
+                *slot = [NEW; 16];
+            }
+            slot[0] = owner + u32::from(owner & 255 != 255);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is where: items and blocks, coded column by column.
 
-use crate::container::fields::{Fields, Runs, put_runs, put_varint, unzigzag, zigzag};
 use crate::block::Method;
+use crate::container::fields::{Fields, Runs, put_runs, put_varint, unzigzag, zigzag};
 use crate::container::header::{method_code, method_of};
 use crate::container::recipes::{RecipeBook, Recipes};
 use crate::container::{BLOCK_DIGEST_BYTES, PIECE_BYTES};

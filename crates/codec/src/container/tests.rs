@@ -1,8 +1,8 @@
 use std::io::Cursor;
 
 use super::*;
-use crate::error::ErrorKind;
 use crate::block::Method;
+use crate::error::ErrorKind;
 use crate::general::GeneralMethod;
 use crate::limits::{Budget, Limits};
 use crate::weights::{self, CodedProgram};

@@ -1,7 +1,7 @@
 use std::io::Cursor;
 
-use kolmo_codec::block::{ImageRef, encode};
 use kolmo_codec::block::Method;
+use kolmo_codec::block::{ImageRef, encode};
 use kolmo_codec::container::{Item, RecipeBook, Writer, block_digest};
 use kolmo_codec::program::{Dense, Head, Stage, Tap};
 use kolmo_codec::weights;
