@@ -17,7 +17,7 @@ use corpus::file::{LIBPNG, bmp, odd_png, png, pnm, text_pnm};
 use corpus::picture::{LAYOUTS, texture};
 use corpus::room::{Room, files, general, given, learning, put};
 use kolmo::observe::Silent;
-use kolmo::options::{CompressOptions, ExpandOptions, Fidelity, Limits};
+use kolmo::options::{CompressOptions, ExpandOptions, Fidelity, Limits, Method};
 use kolmo_data::digest::{of_bytes, of_image};
 use kolmo_data::open::{OpenLimits, Opened, open};
 use refused::{LIMITS, refused};
@@ -216,6 +216,13 @@ fn make_missing() {
     rgba.push(("note.txt".into(), b"Only pixels are kept of the others.\n".to_vec()));
     let about = "PNG files of 8-bit RGBA whose zlib streams no stock zlib repeats, archived with fidelity `pixels`; the Program is written by hand.";
     make_archive("v1.0_rgba8_pixels", about, &rgba, &pixels);
+
+    let adaptive = CompressOptions { coding: Some(Method::Adaptive), ..by_hand.clone() };
+    let mut mixed = named((0..6).map(|n| (format!("rgb/{n}.png"), png(&texture("rgb8", 31, 23, n), LIBPNG))));
+    mixed.extend((0..6).map(|n| (format!("gray4/{n}.png"), png(&texture("gray4", 40, 19, n), LIBPNG))));
+    mixed.extend((0..6).map(|n| (format!("rgba/{n}.png"), png(&texture("rgba8", 24, 24, n), LIBPNG))));
+    let about = "PNG files of three layouts, coded adaptively (format 1.1); the Programs are written by hand.";
+    make_archive("v1.1_adaptive", about, &mixed, &adaptive);
 
     let bits = named((0..12).map(|n| (format!("{n}.pbm"), pnm(&texture("gray1", 67, 50, n)))));
     make_archive(
