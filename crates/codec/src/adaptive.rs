@@ -28,6 +28,9 @@ use counter::{Slot, Table};
 use lms::{Expert, Lms, TAPS};
 use mixer::{INPUTS, Mixer, ONE};
 
+/// Columns to the right that contexts and taps look at in the row above; none looks further in higher rows.
+pub(crate) const REACH: usize = 2;
+
 /// A sample about to be coded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {

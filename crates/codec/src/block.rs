@@ -9,7 +9,7 @@
     reason = "shapes are validated before the walk, and every index follows from them"
 )]
 
-use crate::adaptive::{Adaptive, Decide, Place};
+use crate::adaptive::{Adaptive, Decide, Place, REACH};
 use crate::cdf::Mixture;
 use crate::context::{MAX_CHANNELS, Plane};
 use crate::error::Error;
@@ -39,6 +39,15 @@ impl Method {
         match self {
             Self::Direct => "direct",
             Self::Adaptive => "adaptive",
+        }
+    }
+
+    /// Columns that a row stays behind the row above it: enough for the Program's taps and, coded adaptively, for
+    /// [`REACH`].
+    fn slope(self, program: &Program) -> usize {
+        match self {
+            Self::Direct => program.slope(),
+            Self::Adaptive => program.slope().max(REACH + 1),
         }
     }
 
@@ -99,13 +108,13 @@ fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageR
     let budget = &mut Budget::new(u64::MAX);
     let mut encoder = RangeEncoder::default();
     match method {
-        Method::Direct => walk(program, kernel, &mut planes, budget, |mixture, _, known| {
+        Method::Direct => walk(program, kernel, method.slope(program), &mut planes, budget, |mixture, _, known| {
             encoder.encode(known, mixture);
             Ok(known)
         })?,
         Method::Adaptive => {
             let mut adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, &mut planes, budget, |mixture, place, known| {
+            walk(program, kernel, method.slope(program), &mut planes, budget, |mixture, place, known| {
                 adaptive.code(mixture, place, &mut Known { symbol: known.into(), encoder: &mut encoder })
             })?;
         }
@@ -174,10 +183,10 @@ fn decode_by(
     }
     let mut decoder = RangeDecoder::new(bytes)?;
     match method {
-        Method::Direct => walk(program, kernel, &mut planes, budget, |mixture, _, _| decoder.decode(mixture))?,
+        Method::Direct => walk(program, kernel, method.slope(program), &mut planes, budget, |mixture, _, _| decoder.decode(mixture))?,
         Method::Adaptive => {
             let mut adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, &mut planes, budget, |mixture, place, _| adaptive.code(mixture, place, &mut decoder))?;
+            walk(program, kernel, method.slope(program), &mut planes, budget, |mixture, place, _| adaptive.code(mixture, place, &mut decoder))?;
         }
     }
     Ok(planes.into_iter().map(|plane| plane.into_samples(&program.order, program.bit_depth)).collect())
@@ -193,16 +202,17 @@ struct Cell {
     row: usize,
 }
 
-/// Visits every sample of the planes in coding order: `code(distribution, place, symbol in the plane)` returns the sample to keep there.
+/// Visits every sample of the planes in coding order, each row `slope` columns behind the one above: `code(distribution, place, symbol in
+/// the plane)` returns the sample to keep there.
 fn walk(
     program: &Program,
     kernel: Kernel,
+    slope: usize,
     planes: &mut [Plane],
     budget: &mut Budget,
     mut code: impl FnMut(&Mixture, &Place<'_>, u8) -> Result<u8, Error>,
 ) -> Result<(), Error> {
-    let mut machine = Machine::new(program, kernel, planes, budget)?;
-    let slope = program.slope();
+    let mut machine = Machine::new(program, kernel, slope, planes, budget)?;
     // Images that still have pixels to come: number, first row among the rows of all, and the step after their last.
     let mut rows = 0;
     let mut active: Vec<(usize, usize, usize)> = Vec::with_capacity(planes.len());
@@ -255,10 +265,11 @@ struct Machine<'p> {
 }
 
 impl<'p> Machine<'p> {
-    fn new(program: &'p Program, kernel: Kernel, planes: &[Plane], budget: &mut Budget) -> Result<Self, Error> {
+    fn new(program: &'p Program, kernel: Kernel, slope: usize, planes: &[Plane], budget: &mut Budget) -> Result<Self, Error> {
         let pack = |layers: &[crate::program::Dense]| layers.iter().map(Packed::hidden).collect::<Vec<_>>();
         let rows = planes.iter().map(|plane| plane.height as u64).sum::<u64>();
-        let rings = program.stages.windows(2).map(|pair| Ring::new(&pair[0], &pair[1].taps, program, rows, budget)).collect::<Result<_, _>>()?;
+        let rings =
+            program.stages.windows(2).map(|pair| Ring::new(&pair[0], &pair[1].taps, program, slope, rows, budget)).collect::<Result<_, _>>()?;
         let widest = program.layers().map(|layer| layer.n_in.max(layer.n_out).next_multiple_of(16)).max().unwrap_or(0) + 16;
         budget.take("working memory of a Program", (widest * BATCH) as u64, 8)?;
         Ok(Self {
@@ -418,9 +429,9 @@ struct Ring {
 }
 
 impl Ring {
-    fn new(stage: &Stage, taps: &[Tap], program: &Program, rows: u64, budget: &mut Budget) -> Result<Self, Error> {
+    fn new(stage: &Stage, taps: &[Tap], program: &Program, slope: usize, rows: u64, budget: &mut Budget) -> Result<Self, Error> {
         // A row is read `slope * up - dx` columns behind where it has been written last.
-        let lag = |tap: &Tap| (program.slope() * usize::from(tap.dy.unsigned_abs())).saturating_add_signed(-isize::from(tap.dx));
+        let lag = |tap: &Tap| (slope * usize::from(tap.dy.unsigned_abs())).saturating_add_signed(-isize::from(tap.dx));
         let columns = (taps.iter().map(lag).max().unwrap_or(0) + 1).next_power_of_two();
         let width = stage.features() + program.channels();
         let values = rows.saturating_mul((columns * width) as u64);

@@ -183,3 +183,24 @@ fn adaptive_blocks_survive_damage() {
     let starved = decode_as(Method::Adaptive, &program, &[(20, 30)], &encoded.bytes, &mut Budget::new(1 << 16)).expect_err("too little memory");
     assert_eq!(starved.kind(), crate::ErrorKind::LimitExceeded);
 }
+
+#[test]
+fn adaptive_contexts_are_known_whatever_the_program_looks_at() {
+    // A Program that sees only W asks for slope 1; the adaptive contexts look two columns further right.
+    let tap = Tap { dy: 0, dx: -1 };
+    let mut dice = Dice(4);
+    let program = Program {
+        bit_depth: 8,
+        order: vec![0, 1, 2],
+        stages: vec![Stage { taps: vec![tap], layers: vec![dice.dense(3 + 3 + 5, 4)] }],
+        heads: (0..3).map(|c| Head { hidden: vec![], out: dice.dense(4 + c, 4), follows: None }).collect(),
+        components: 1,
+        spikes: vec![tap],
+    };
+    program.validate(&Limits::default()).expect("a valid Program");
+    assert!(program.slope() <= REACH);
+    let samples: Vec<u8> = (0..23 * 31 * 3u32).map(|i| (i / 11 + dice.roll(9)) as u8).collect();
+    let encoded = encode_as(Method::Adaptive, &program, &[ImageRef { height: 23, width: 31, samples: &samples }]).expect("encodes");
+    let decoded = decode_as(Method::Adaptive, &program, &[(23, 31)], &encoded.bytes, &mut Budget::new(1 << 26)).expect("decodes");
+    assert_eq!(decoded, [samples]);
+}
