@@ -9,15 +9,21 @@
     reason = "shapes are validated before the walk, and every index follows from them"
 )]
 
+mod machine;
+mod ring;
+mod walk;
+
 use crate::adaptive::{Adaptive, Decide, Place, REACH};
 use crate::cdf::Mixture;
-use crate::context::{MAX_CHANNELS, Plane};
+use crate::context::Plane;
 use crate::error::Error;
-use crate::kernel::{Kernel, Packed};
+use crate::kernel::Kernel;
 use crate::limits::Budget;
-use crate::program::{Program, Stage, Tap};
+use crate::program::Program;
 use crate::range::decoder::RangeDecoder;
 use crate::range::encoder::RangeEncoder;
+use machine::Code;
+use walk::walk;
 
 /// Pixels of a batch; part of the format, since it orders the symbols.
 pub const BATCH: usize = 64;
@@ -107,20 +113,71 @@ fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageR
     let mut planes = planes.collect::<Result<Vec<_>, _>>()?;
     let budget = &mut Budget::new(u64::MAX);
     let mut encoder = RangeEncoder::default();
+    let slope = method.slope(program);
     match method {
-        Method::Direct => walk(program, kernel, method.slope(program), &mut planes, budget, |mixture, _, known| {
-            encoder.encode(known, mixture);
-            Ok(known)
-        })?,
+        Method::Direct => walk(program, kernel, slope, &mut planes, budget, &mut DirectEncode(&mut encoder))?,
         Method::Adaptive => {
-            let mut adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, method.slope(program), &mut planes, budget, |mixture, place, known| {
-                adaptive.code(mixture, place, &mut Known { symbol: known.into(), encoder: &mut encoder })
-            })?;
+            let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
+            walk(program, kernel, slope, &mut planes, budget, &mut AdaptiveEncode { adaptive, encoder: &mut encoder })?;
         }
     }
     let (bytes, ideal_bits) = encoder.finish();
     Ok(Encoded { bytes, ideal_bits })
+}
+
+/// Whole symbols, encoded.
+struct DirectEncode<'a>(&'a mut RangeEncoder);
+
+impl Code for DirectEncode<'_> {
+    const FINDS: bool = false;
+
+    #[inline]
+    fn code(&mut self, mixture: &Mixture, _: &Place<'_>, known: u8) -> Result<u8, Error> {
+        self.0.encode(known, mixture);
+        Ok(known)
+    }
+}
+
+/// Whole symbols, decoded.
+struct DirectDecode(RangeDecoder);
+
+impl Code for DirectDecode {
+    const FINDS: bool = true;
+
+    #[inline]
+    fn code(&mut self, mixture: &Mixture, _: &Place<'_>, _: u8) -> Result<u8, Error> {
+        self.0.decode(mixture)
+    }
+}
+
+/// Symbols as decisions, encoded.
+struct AdaptiveEncode<'a> {
+    adaptive: Adaptive,
+    encoder: &'a mut RangeEncoder,
+}
+
+impl Code for AdaptiveEncode<'_> {
+    const FINDS: bool = false;
+
+    #[inline]
+    fn code(&mut self, mixture: &Mixture, place: &Place<'_>, known: u8) -> Result<u8, Error> {
+        self.adaptive.code(mixture, place, &mut Known { symbol: known.into(), encoder: self.encoder })
+    }
+}
+
+/// Symbols as decisions, decoded.
+struct AdaptiveDecode {
+    adaptive: Adaptive,
+    decoder: RangeDecoder,
+}
+
+impl Code for AdaptiveDecode {
+    const FINDS: bool = false;
+
+    #[inline]
+    fn code(&mut self, mixture: &Mixture, place: &Place<'_>, _: u8) -> Result<u8, Error> {
+        self.adaptive.code(mixture, place, &mut self.decoder)
+    }
 }
 
 /// Decisions towards a symbol, encoded.
@@ -181,268 +238,16 @@ fn decode_by(
         budget.take("samples of a block", samples as u64, 2)?;
         planes.push(Plane::blank(height, width, channels));
     }
-    let mut decoder = RangeDecoder::new(bytes)?;
+    let decoder = RangeDecoder::new(bytes)?;
+    let slope = method.slope(program);
     match method {
-        Method::Direct => walk(program, kernel, method.slope(program), &mut planes, budget, |mixture, _, _| decoder.decode(mixture))?,
+        Method::Direct => walk(program, kernel, slope, &mut planes, budget, &mut DirectDecode(decoder))?,
         Method::Adaptive => {
-            let mut adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, method.slope(program), &mut planes, budget, |mixture, place, _| adaptive.code(mixture, place, &mut decoder))?;
+            let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
+            walk(program, kernel, slope, &mut planes, budget, &mut AdaptiveDecode { adaptive, decoder })?;
         }
     }
     Ok(planes.into_iter().map(|plane| plane.into_samples(&program.order, program.bit_depth)).collect())
-}
-
-/// One pixel of a batch.
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    image: usize,
-    y: usize,
-    x: usize,
-    /// Index of the row among the rows of all images.
-    row: usize,
-}
-
-/// Visits every sample of the planes in coding order, each row `slope` columns behind the one above: `code(distribution, place, symbol in
-/// the plane)` returns the sample to keep there.
-fn walk(
-    program: &Program,
-    kernel: Kernel,
-    slope: usize,
-    planes: &mut [Plane],
-    budget: &mut Budget,
-    mut code: impl FnMut(&Mixture, &Place<'_>, u8) -> Result<u8, Error>,
-) -> Result<(), Error> {
-    let mut machine = Machine::new(program, kernel, slope, planes, budget)?;
-    // Images that still have pixels to come: number, first row among the rows of all, and the step after their last.
-    let mut rows = 0;
-    let mut active: Vec<(usize, usize, usize)> = Vec::with_capacity(planes.len());
-    for (image, plane) in planes.iter().enumerate() {
-        if plane.height > 0 && plane.width > 0 {
-            active.push((image, rows, plane.width + slope * (plane.height - 1)));
-        }
-        rows += plane.height;
-    }
-    let mut cells = Vec::with_capacity(BATCH);
-    for step in 0.. {
-        active.retain(|&(_, _, end)| step < end);
-        if active.is_empty() {
-            break;
-        }
-        for &(image, first_row, _) in &active {
-            let (height, width) = planes[image].shape();
-            let first = (step + 1).saturating_sub(width).div_ceil(slope);
-            let last = (step / slope + 1).min(height);
-            for y in first..last {
-                cells.push(Cell { image, y, x: step - slope * y, row: first_row + y });
-                if cells.len() == BATCH {
-                    machine.batch(planes, &cells, &mut code)?;
-                    cells.clear();
-                }
-            }
-        }
-        if !cells.is_empty() {
-            machine.batch(planes, &cells, &mut code)?;
-            cells.clear();
-        }
-    }
-    Ok(())
-}
-
-/// A Program ready to run, with the memory its later stages look back into.
-struct Machine<'p> {
-    program: &'p Program,
-    kernel: Kernel,
-    stages: Vec<Vec<Packed>>,
-    heads: Vec<(Vec<Packed>, Packed)>,
-    /// For each stage that a later one looks back at: features and residuals of the last columns of each row.
-    rings: Vec<Ring>,
-    mixture: Mixture,
-    /// Inputs and outputs of a layer, taken in turn.
-    wires: [Vec<i16>; 2],
-    logits: Vec<i32>,
-    bases: Vec<[i16; MAX_CHANNELS]>,
-    residuals: Vec<[i16; MAX_CHANNELS]>,
-}
-
-impl<'p> Machine<'p> {
-    fn new(program: &'p Program, kernel: Kernel, slope: usize, planes: &[Plane], budget: &mut Budget) -> Result<Self, Error> {
-        let pack = |layers: &[crate::program::Dense]| layers.iter().map(Packed::hidden).collect::<Vec<_>>();
-        let rows = planes.iter().map(|plane| plane.height as u64).sum::<u64>();
-        let rings =
-            program.stages.windows(2).map(|pair| Ring::new(&pair[0], &pair[1].taps, program, slope, rows, budget)).collect::<Result<_, _>>()?;
-        let widest = program.layers().map(|layer| layer.n_in.max(layer.n_out).next_multiple_of(16)).max().unwrap_or(0) + 16;
-        budget.take("working memory of a Program", (widest * BATCH) as u64, 8)?;
-        Ok(Self {
-            program,
-            kernel,
-            stages: program.stages.iter().map(|stage| pack(&stage.layers)).collect(),
-            heads: program.heads.iter().map(|head| (pack(&head.hidden), Packed::linear(&head.out))).collect(),
-            rings,
-            mixture: Mixture::new(program.bit_depth, program.components, program.spikes.len()),
-            wires: [vec![0; widest * BATCH], vec![0; widest * BATCH]],
-            logits: vec![0; widest * BATCH],
-            bases: vec![[0; MAX_CHANNELS]; BATCH],
-            residuals: vec![[0; MAX_CHANNELS]; BATCH],
-        })
-    }
-
-    /// Codes the pixels of one batch.
-    fn batch(
-        &mut self,
-        planes: &mut [Plane],
-        cells: &[Cell],
-        code: &mut impl FnMut(&Mixture, &Place<'_>, u8) -> Result<u8, Error>,
-    ) -> Result<(), Error> {
-        let program = self.program;
-        let mut stride = self.stages[0][0].input_stride();
-        let inputs = program.stage_inputs(0);
-        for ((cell, bases), input) in cells.iter().zip(&mut self.bases).zip(self.wires[0].chunks_exact_mut(stride)) {
-            let plane = &planes[cell.image];
-            *bases = plane.bases(cell.y, cell.x);
-            plane.gather(&program.stages[0].taps, cell.y, cell.x, bases, &mut input[..inputs]);
-            input[inputs..].fill(0);
-        }
-        for index in 0..self.stages.len() {
-            if index > 0 {
-                stride = self.look_back(index, planes, cells, stride);
-            }
-            stride = run_hidden(self.kernel, &self.stages[index], &mut self.wires, stride, cells.len());
-            if let Some(ring) = self.rings.get_mut(index) {
-                for (cell, features) in cells.iter().zip(self.wires[0].chunks_exact(stride)) {
-                    let slot = ring.slot(cell.row, cell.x);
-                    ring.values[slot..slot + ring.features].copy_from_slice(&features[..ring.features]);
-                }
-            }
-        }
-        self.code_heads(planes, cells, stride, code)?;
-        let channels = program.channels();
-        for ring in &mut self.rings {
-            for (cell, residuals) in cells.iter().zip(&self.residuals) {
-                let slot = ring.slot(cell.row, cell.x) + ring.features;
-                ring.values[slot..slot + channels].copy_from_slice(&residuals[..channels]);
-            }
-        }
-        Ok(())
-    }
-
-    /// Replaces the features in `wires[0]` by the inputs of stage `index`; returns the new stride.
-    fn look_back(&mut self, index: usize, planes: &[Plane], cells: &[Cell], stride: usize) -> usize {
-        let ring = &self.rings[index - 1];
-        let taps = &self.program.stages[index].taps;
-        let next_stride = self.stages[index][0].input_stride();
-        let [here, next] = &mut self.wires;
-        for ((cell, from), to) in cells.iter().zip(here.chunks_exact(stride)).zip(next.chunks_exact_mut(next_stride)) {
-            let (own, mut seen) = to.split_at_mut(ring.features);
-            own.copy_from_slice(&from[..ring.features]);
-            for tap in taps {
-                let (values, rest) = seen.split_at_mut(ring.width);
-                let up = usize::from(tap.dy.unsigned_abs());
-                match cell.x.checked_add_signed(tap.dx.into()).filter(|&x| x < planes[cell.image].width && cell.y >= up) {
-                    Some(x) => {
-                        let slot = ring.slot(cell.row - up, x);
-                        values.copy_from_slice(&ring.values[slot..slot + ring.width]);
-                    }
-                    None => values.fill(0),
-                }
-                seen = rest;
-            }
-            seen.fill(0);
-        }
-        self.wires.swap(0, 1);
-        next_stride
-    }
-
-    /// Runs the heads on the features in `wires[0]` and codes each channel of each pixel.
-    fn code_heads(
-        &mut self,
-        planes: &mut [Plane],
-        cells: &[Cell],
-        stride: usize,
-        code: &mut impl FnMut(&Mixture, &Place<'_>, u8) -> Result<u8, Error>,
-    ) -> Result<(), Error> {
-        let program = self.program;
-        let features = program.stages.last().map_or(0, Stage::features);
-        let shared: Vec<i16> = self.wires[0][..cells.len() * stride].to_vec();
-        let log2_scale = 8 - program.bit_depth;
-        let mut spikes = [0u8; u8::MAX as usize];
-        for (c, ((hidden, out), head)) in self.heads.iter().zip(&program.heads).enumerate() {
-            let first = hidden.first().unwrap_or(out);
-            let mut inputs = first.input_stride();
-            for ((from, residuals), to) in shared.chunks_exact(stride).zip(&self.residuals).zip(self.wires[0].chunks_exact_mut(inputs)) {
-                to[..features].copy_from_slice(&from[..features]);
-                to[features..features + c].copy_from_slice(&residuals[..c]);
-                to[features + c..].fill(0);
-            }
-            inputs = run_hidden(self.kernel, hidden, &mut self.wires, inputs, cells.len());
-            let outputs = out.output_stride();
-            let logits = &mut self.logits;
-            out.run(self.kernel, &self.wires[0], inputs, cells.len(), |cell, unit, values| {
-                logits[cell * outputs + unit..][..values.len()].copy_from_slice(values);
-            });
-            for (((cell, bases), residuals), logits) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(self.logits.chunks_exact(outputs))
-            {
-                let plane = &mut planes[cell.image];
-                for (value, &tap) in spikes.iter_mut().zip(&program.spikes) {
-                    *value = plane.spike(tap, cell.y, cell.x, c, bases[c]) >> log2_scale;
-                }
-                let reference = bases[c] + head.follows.map_or(0, |earlier| residuals[usize::from(earlier)]);
-                self.mixture.set(&logits[..out.n_out], reference.into(), &spikes[..program.spikes.len()]);
-                let at = (cell.y * plane.width + cell.x) * plane.channels + c;
-                let place = Place { plane, image: cell.image, y: cell.y, x: cell.x, c, base: bases[c].into() };
-                let symbol = code(&self.mixture, &place, plane.samples[at] >> log2_scale)?;
-                let sample = &mut plane.samples[at];
-                *sample = symbol << log2_scale;
-                residuals[c] = i16::from(*sample) - bases[c];
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Runs ReLU layers on `wires[0]`, leaves the result there and returns its stride.
-fn run_hidden(kernel: Kernel, layers: &[Packed], wires: &mut [Vec<i16>; 2], mut stride: usize, cells: usize) -> usize {
-    for layer in layers {
-        let [from, to] = wires;
-        let outputs = layer.output_stride();
-        layer.run(kernel, from, stride, cells, |cell, unit, values| {
-            let row = &mut to[cell * outputs + unit..][..values.len()];
-            row.iter_mut().zip(values).for_each(|(to, &value)| *to = value as i16);
-        });
-        // Units past the last are never written as outputs: they must not carry another layer's values into the next one's padding.
-        if layer.n_out < outputs {
-            to[..cells * outputs].chunks_exact_mut(outputs).for_each(|row| row[layer.n_out..].fill(0));
-        }
-        wires.swap(0, 1);
-        stride = outputs;
-    }
-    stride
-}
-
-/// The last columns of each row: features of a stage, and residuals.
-struct Ring {
-    features: usize,
-    /// Features and residuals.
-    width: usize,
-    columns: usize,
-    /// Shape `[rows, columns, width]`.
-    values: Vec<i16>,
-}
-
-impl Ring {
-    fn new(stage: &Stage, taps: &[Tap], program: &Program, slope: usize, rows: u64, budget: &mut Budget) -> Result<Self, Error> {
-        // A row is read `slope * up - dx` columns behind where it has been written last.
-        let lag = |tap: &Tap| (slope * usize::from(tap.dy.unsigned_abs())).saturating_add_signed(-isize::from(tap.dx));
-        let columns = (taps.iter().map(lag).max().unwrap_or(0) + 1).next_power_of_two();
-        let width = stage.features() + program.channels();
-        let values = rows.saturating_mul((columns * width) as u64);
-        budget.take("features of a block", values, 2)?;
-        let values = usize::try_from(values).map_err(|_| Error::LimitExceeded { what: "features of a block", limit: budget.left() })?;
-        Ok(Self { features: stage.features(), width, columns, values: vec![0; values] })
-    }
-
-    fn slot(&self, row: usize, x: usize) -> usize {
-        (row * self.columns + (x & (self.columns - 1))) * self.width
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,15 @@
     reason = "indices and sums are bounded by the fixed-point ranges stated beside them"
 )]
 
-use crate::tables::{EXP2_NEG, LOGISTIC};
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod logistic;
+
+use crate::kernel::Kernel;
+use crate::tables::EXP2_NEG;
+pub(crate) use logistic::upper_logistic;
 
 /// Bits of a probability; the whole mass is `1 << PRECISION`.
 pub const PRECISION: usize = 24;
@@ -22,95 +30,222 @@ const MEAN_BOUNDS: (i32, i32) = (-(1 << 18), 1 << 18);
 /// Most components and spikes a mixture may have.
 pub(crate) const MAX_PARTS: usize = 32 + 255;
 
+/// Parts that are set at once.
+const PARTS: usize = 16;
+/// Edges that are evaluated at once.
+pub(crate) const EDGES: usize = 16;
+
 /// The distribution of one symbol.
 ///
 /// - alphabet: `0..2^bit_depth`, seen as the 8-bit values `v << (8 - bit_depth)`
 /// - unit: 2^-24 of a probability
 /// - holds: `mass_below(0) == 0`, strictly rising, `mass_below(alphabet) == 1 << 24`
 ///
-/// Nothing is tabulated: mass below any symbol is computed on demand, so encoding takes two evaluations and decoding a bisection.
+/// Nothing is tabulated but a window of [`Mixture::prepare`]: mass below any symbol is computed on demand.
 #[derive(Debug, Clone)]
 pub struct Mixture {
+    kernel: Kernel,
     bit_depth: u8,
+    /// Those of the components, then those of the spikes, unit 2^-16; filled up with 0 to a multiple of [`PARTS`].
+    weights: Vec<u32>,
+    /// Number of components.
     components: usize,
-    spikes: usize,
-    parts: [Part; MAX_PARTS],
+    /// Means of the components, unit 2^-8 of an 8-bit step; these three, too, are filled up.
+    means: Vec<i32>,
+    /// 2^16 times the fractional part of the inverse scale.
+    mantissas: Vec<u32>,
+    /// Bits by which the product with the mantissa falls to unit 2^-13.
+    shifts: Vec<u32>,
+    /// Symbols of the spikes.
+    values: Vec<u32>,
+    /// The part of most weight.
+    heaviest: usize,
+    window: Option<Window>,
 }
 
-/// A component (weight, mean, scale) or a spike (weight, value).
-#[derive(Debug, Clone, Copy, Default)]
-struct Part {
-    /// Unit 2^-16.
-    weight: u32,
-    /// Mean of a component, unit 2^-8 of an 8-bit step; symbol of a spike.
-    place: i32,
-    /// 2^16 times the fractional part of the inverse scale.
-    mantissa: u32,
-    /// Bits by which the product with the mantissa falls to unit 2^-13.
-    shift: u32,
+/// Masses below [`EDGES`] symbols in a row.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    start: u32,
+    masses: [u32; EDGES],
 }
 
 impl Mixture {
     /// An empty mixture for samples of `bit_depth` bits, to be set by [`Mixture::set`].
     #[must_use]
     pub fn new(bit_depth: u8, components: usize, spikes: usize) -> Self {
-        assert!((1..=8).contains(&bit_depth) && components + spikes <= MAX_PARTS);
-        Self { bit_depth, components, spikes, parts: [Part::default(); MAX_PARTS] }
+        Self::by(Kernel::best(), bit_depth, components, spikes)
+    }
+
+    /// The same, computed by the instructions of `kernel`.
+    pub(crate) fn by(kernel: Kernel, bit_depth: u8, components: usize, spikes: usize) -> Self {
+        assert!((1..=8).contains(&bit_depth) && components + spikes <= MAX_PARTS && components > 0);
+        let padded = components.next_multiple_of(PARTS);
+        Self {
+            kernel,
+            bit_depth,
+            weights: vec![0; (components + spikes).next_multiple_of(PARTS)],
+            components,
+            means: vec![0; padded],
+            mantissas: vec![0; padded],
+            shifts: vec![0; padded],
+            values: vec![0; spikes],
+            heaviest: 0,
+            window: None,
+        }
     }
 
     /// Sets it from a head's outputs (unit 2^-12), the value its means are relative to (8-bit steps) and the values of the spikes (symbols).
     ///
     /// `outputs` is laid out as [`crate::program::Head::out`] says.
-    #[inline]
     pub fn set(&mut self, outputs: &[i32], reference: i32, spikes: &[u8]) {
-        let (k, s) = (self.components, self.spikes);
-        let (components, spike_parts) = self.parts[..k + s].split_at_mut(k);
-        for (i, part) in components.iter_mut().enumerate() {
-            part.weight = outputs[i].cast_unsigned();
-            part.place = ((reference << 8).saturating_add(outputs[k + i])).clamp(MEAN_BOUNDS.0, MEAN_BOUNDS.1);
+        match self.kernel {
+            Kernel::Scalar => self.set_plain(outputs, reference, spikes),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => avx2::set(self, outputs, reference, spikes),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => avx512::set(self, outputs, reference, spikes),
+        }
+    }
+
+    #[inline(always)]
+    fn set_plain(&mut self, outputs: &[i32], reference: i32, spikes: &[u8]) {
+        let k = self.components;
+        // Unit 2^-12, until they are shared out.
+        self.weights[..k].iter_mut().zip(&outputs[..k]).for_each(|(weight, &output)| *weight = output.cast_unsigned());
+        self.weights[k..].iter_mut().zip(&outputs[3 * k..]).for_each(|(weight, &output)| *weight = output.cast_unsigned());
+        self.weights[k + self.values.len()..].fill(i32::MIN.cast_unsigned());
+        self.heaviest = share(&mut self.weights, k + self.values.len());
+        for i in 0..k {
+            self.means[i] = ((reference << 8).saturating_add(outputs[k + i])).clamp(MEAN_BOUNDS.0, MEAN_BOUNDS.1);
             let scale = outputs[2 * k + i].clamp(SCALE_BOUNDS.0, SCALE_BOUNDS.1) >> 4; // unit 2^-8
-            part.mantissa = EXP2_NEG[(scale & 255) as usize];
-            part.shift = (11 + (scale >> 8)).cast_unsigned();
+            self.mantissas[i] = EXP2_NEG[(scale & 255) as usize];
+            self.shifts[i] = (11 + (scale >> 8)).cast_unsigned();
         }
-        for ((part, &output), &value) in spike_parts.iter_mut().zip(&outputs[3 * k..]).zip(spikes) {
-            part.weight = output.cast_unsigned();
-            part.place = value.into();
-        }
-        share(&mut self.parts[..k + s]);
+        self.keep(spikes);
+    }
+
+    /// Keeps the symbols of the spikes, and forgets the window.
+    #[inline(always)]
+    fn keep(&mut self, spikes: &[u8]) {
+        self.values.iter_mut().zip(spikes).for_each(|(to, &value)| *to = value.into());
+        self.window = None;
+    }
+
+    /// Computes the masses around the likeliest symbol ahead of [`Mixture::find`]: independent of the code, so it need not wait for it.
+    pub(crate) fn prepare(&mut self) {
+        let likeliest = match self.heaviest.checked_sub(self.components) {
+            None => {
+                let mean = self.means[self.heaviest].clamp(0, (255 << 8) | 128).cast_unsigned();
+                (mean + (128 << self.log2_scale())) >> (8 + self.log2_scale())
+            }
+            Some(spike) => self.values[spike],
+        };
+        let start = likeliest.saturating_sub(EDGES as u32 / 2 - 1).min(self.alphabet().saturating_sub(EDGES as u32 - 1));
+        self.window = Some(Window { start, masses: self.masses(start, 0) });
+    }
+
+    const fn alphabet(&self) -> u32 {
+        1 << self.bit_depth
+    }
+
+    const fn log2_scale(&self) -> u32 {
+        8 - self.bit_depth as u32
+    }
+
+    /// Weights of components, of spikes.
+    fn split_weights(&self) -> (&[u32], &[u32]) {
+        self.weights.split_at(self.components)
     }
 
     /// Mass of all symbols below `symbol`, `0..=2^bit_depth`.
     #[inline]
     #[must_use]
     pub fn mass_below(&self, symbol: u32) -> u32 {
-        let (components, spikes) = self.parts[..self.components + self.spikes].split_at(self.components);
-        let alphabet = 1u32 << self.bit_depth;
-        let mut mass = symbol * (FLOOR >> self.bit_depth);
-        for spike in spikes {
-            if symbol > spike.place.cast_unsigned() {
-                mass += spike.weight << 8;
-            }
-        }
         if symbol == 0 {
             return 0;
         }
-        let log2_scale = 8 - self.bit_depth;
-        // The edge below `symbol`, half a symbol's width under it, unit 2^-8 of an 8-bit step.
-        let edge = (symbol << (8 + log2_scale)).cast_signed() - (128 << log2_scale);
-        let mixed: u64 =
-            components.iter().map(|part| u64::from(part.weight) * if symbol >= alphabet { 1 << 24 } else { u64::from(part.logistic(edge)) }).sum();
+        if symbol >= self.alphabet() {
+            return 1 << PRECISION;
+        }
+        let (weights, spikes) = self.split_weights();
+        let mut mass = symbol * (FLOOR >> self.bit_depth);
+        for (&weight, &value) in spikes.iter().zip(&self.values) {
+            mass += if symbol > value { weight << 8 } else { 0 };
+        }
+        let edge = self.edge(symbol);
+        let mixed: u64 = weights.iter().enumerate().map(|(i, &weight)| u64::from(weight) * u64::from(self.below(i, edge))).sum();
         mass + (mixed >> 16) as u32
+    }
+
+    /// The edge below `symbol`, half a symbol's width under it, unit 2^-8 of an 8-bit step.
+    #[inline(always)]
+    const fn edge(&self, symbol: u32) -> i32 {
+        (symbol << (8 + self.log2_scale())).cast_signed() - (128 << self.log2_scale())
+    }
+
+    /// Masses below the symbols `start`, `start + 2^log2_stride` and so on; the whole mass beyond the alphabet.
+    pub(crate) fn masses(&self, start: u32, log2_stride: u32) -> [u32; EDGES] {
+        match self.kernel {
+            Kernel::Scalar => self.masses_plain(start, log2_stride),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => avx2::masses(self, start, log2_stride),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => avx512::masses(self, start, log2_stride),
+        }
+    }
+
+    #[inline(always)]
+    fn masses_plain(&self, start: u32, log2_stride: u32) -> [u32; EDGES] {
+        let (weights, spikes) = self.split_weights();
+        let mut mixed = [0u64; EDGES];
+        let first = self.edge(start);
+        let width = (256 << self.log2_scale()) << log2_stride;
+        for (i, &weight) in weights.iter().enumerate() {
+            let below = logistic::below_edges(first - self.means[i], width, self.mantissas[i], self.shifts[i]);
+            for (sum, below) in mixed.iter_mut().zip(below) {
+                *sum += u64::from(weight) * u64::from(below);
+            }
+        }
+        let mut symbols = [0u32; EDGES];
+        let mut masses = [0u32; EDGES];
+        for (i, ((symbol, mass), mixed)) in symbols.iter_mut().zip(&mut masses).zip(mixed).enumerate() {
+            *symbol = start + ((i as u32) << log2_stride);
+            *mass = *symbol * (FLOOR >> self.bit_depth) + (mixed >> 16) as u32;
+        }
+        for (&weight, &value) in spikes.iter().zip(&self.values) {
+            for (mass, &symbol) in masses.iter_mut().zip(&symbols) {
+                *mass += if symbol > value { weight << 8 } else { 0 };
+            }
+        }
+        let alphabet = self.alphabet();
+        for (mass, &symbol) in masses.iter_mut().zip(&symbols) {
+            *mass = if symbol >= alphabet { 1 << PRECISION } else { *mass };
+        }
+        if start == 0 {
+            masses[0] = 0;
+        }
+        masses
+    }
+
+    /// The logistic function of component `i` at `edge`, unit 2^-24.
+    #[inline(always)]
+    fn below(&self, i: usize, edge: i32) -> u32 {
+        // |edge - mean| < 2^19 and mantissa <= 2^16; unit 2^-13, limited to +-12.
+        let z = ((i64::from(edge - self.means[i]) * i64::from(self.mantissas[i])) >> self.shifts[i]).clamp(-12 << 13, 12 << 13) as i32;
+        let upper = upper_logistic(z.unsigned_abs());
+        if z < 0 { (1 << 24) - upper } else { upper }
     }
 
     /// Mean of the distribution, in whole 8-bit steps, `0..=255`.
     #[inline]
     #[must_use]
     pub fn centre(&self) -> u8 {
-        let (components, spikes) = self.parts[..self.components + self.spikes].split_at(self.components);
-        let log2_scale = 8 - self.bit_depth;
+        let (weights, spikes) = self.split_weights();
+        let log2_scale = self.log2_scale();
         // Weights sum to less than 2^16 and places are below 2^16: 32 bits hold each product's sum but for the sign.
-        let means: u32 = components.iter().map(|part| part.weight * part.place.clamp(0, 255 << 8).cast_unsigned()).sum();
-        let exact: u32 = spikes.iter().map(|part| part.weight * (part.place.cast_unsigned() << (8 + log2_scale))).sum();
+        let means: u32 = self.means.iter().zip(weights).map(|(mean, &weight)| weight * (*mean).clamp(0, 255 << 8).cast_unsigned()).sum();
+        let exact: u32 = self.values.iter().zip(spikes).map(|(&value, &weight)| weight * (value << (8 + log2_scale))).sum();
         ((means + exact) >> 24) as u8
     }
 
@@ -126,107 +261,74 @@ impl Mixture {
     #[inline]
     #[must_use]
     pub fn find(&self, quantile: u32) -> (u8, u32, u32) {
-        let (mut low, mut high) = ((0, 0), (1u32 << self.bit_depth, 1u32 << PRECISION));
-        while high.0 - low.0 > 1 {
-            let middle = (low.0 + high.0) / 2;
-            let mass = self.mass_below(middle);
-            if mass <= quantile {
-                low = (middle, mass);
-            } else {
-                high = (middle, mass);
-            }
+        if let Some(window) = &self.window
+            && let Some(found) = window.find(quantile)
+        {
+            return found;
         }
-        (low.0 as u8, low.1, high.1 - low.1)
+        self.search(quantile)
+    }
+
+    /// [`Mixture::find`] without a window: in sixteenths of the alphabet, then symbol by symbol.
+    #[inline(never)]
+    fn search(&self, quantile: u32) -> (u8, u32, u32) {
+        let log2_stride = u32::from(self.bit_depth.saturating_sub(4));
+        let coarse = self.masses(0, log2_stride);
+        let part = rank(&coarse, quantile) - 1;
+        let (start, masses) = match log2_stride {
+            0 => (0, coarse),
+            _ => ((part as u32) << log2_stride, self.masses((part as u32) << log2_stride, 0)),
+        };
+        let at = rank(&masses, quantile) - 1;
+        let end = masses.get(at + 1).copied().unwrap_or_else(|| self.mass_below(start + at as u32 + 1));
+        ((start + at as u32) as u8, masses[at], end - masses[at])
     }
 }
 
-impl Part {
-    /// The component's logistic function at `edge`, unit 2^-24.
-    #[inline]
-    fn logistic(&self, edge: i32) -> u32 {
-        // |edge - place| < 2^19 and mantissa <= 2^16; unit 2^-13, limited to +-12.
-        let z = ((i64::from(edge - self.place) * i64::from(self.mantissa)) >> self.shift).clamp(-12 << 13, 12 << 13) as i32;
-        let upper = upper_logistic(z.unsigned_abs());
-        if z < 0 { (1 << 24) - upper } else { upper }
+impl Window {
+    #[inline(always)]
+    fn find(&self, quantile: u32) -> Option<(u8, u32, u32)> {
+        if quantile < self.masses[0] || quantile >= self.masses[EDGES - 1] {
+            return None;
+        }
+        let at = rank(&self.masses, quantile) - 1;
+        Some(((self.start + at as u32) as u8, self.masses[at], self.masses[at + 1] - self.masses[at]))
     }
 }
 
-/// Logistic function of `z >= 0` (unit 2^-13, at most 12), linear between entries of the table.
-#[inline]
-pub(crate) fn upper_logistic(z: u32) -> u32 {
-    let (index, fraction) = ((z >> 8) as usize, z & 255);
-    let low = LOGISTIC[index];
-    let high = LOGISTIC[(index + 1).min(LOGISTIC.len() - 1)];
-    low + (((high - low) * fraction) >> 8)
+/// How many of the rising `masses` are at most `quantile`.
+#[inline(always)]
+fn rank(masses: &[u32], quantile: u32) -> usize {
+    masses.iter().map(|&mass| u32::from(mass <= quantile)).sum::<u32>() as usize
 }
 
-/// Turns log2 weights (unit 2^-12, as `i32` in `weight`) into weights that sum to `WEIGHTS`.
-#[inline]
-fn share(parts: &mut [Part]) {
-    let Some(best) = (0..parts.len()).rev().max_by_key(|&i| parts[i].weight.cast_signed()) else { return };
-    let top = i64::from(parts[best].weight.cast_signed());
-    let mut sum = 0u32;
-    for part in parts.iter_mut() {
-        let below = (top - i64::from(part.weight.cast_signed())) >> 4; // unit 2^-8
-        part.weight = if below >= 20 << 8 { 0 } else { EXP2_NEG[(below & 255) as usize] >> (below >> 8) };
-        sum += part.weight;
+/// Turns the first `count` log2 weights (unit 2^-12, as `i32`), the rest being `i32::MIN`, into weights that sum to `WEIGHTS`. Returns the
+/// first of the largest.
+#[inline(always)]
+fn share(weights: &mut [u32], count: usize) -> usize {
+    let top = weights.iter().map(|weight| weight.cast_signed()).max().unwrap_or(0).cast_unsigned();
+    let best = weights[..count].iter().position(|&weight| weight == top).unwrap_or(0);
+    for weight in weights.iter_mut() {
+        // The difference is not negative and below 2^32; unit 2^-8 after the shift.
+        let below = top.wrapping_sub(*weight) >> 4;
+        let falls = EXP2_NEG[(below & 255) as usize] >> (below >> 8).min(31);
+        *weight = if below >= 20 << 8 { 0 } else { falls };
     }
+    weights[count..].fill(0);
+    let sum: u32 = weights.iter().sum();
+    // Exact division of `weight * WEIGHTS`, which is below 2^32, by `sum`, which is at least 2^16: the product with the rounded inverse is right
+    // or one too small.
+    let inverse = (u64::from(WEIGHTS) << 32) / u64::from(sum.max(1 << 16));
     let mut left = WEIGHTS;
-    for part in parts.iter_mut() {
-        part.weight = (u64::from(part.weight) * u64::from(WEIGHTS) / u64::from(sum)) as u32;
-        left -= part.weight;
+    for weight in weights.iter_mut() {
+        let whole = ((u64::from(*weight) * inverse) >> 32) as u32;
+        let rest = (*weight * WEIGHTS).wrapping_sub(whole.wrapping_mul(sum));
+        *weight = whole + u32::from(rest >= sum);
+        left -= *weight;
     }
-    parts[best].weight += left;
+    weights[best] += left;
+    best
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn outputs(seed: u64, n: usize, spread: i32) -> Vec<i32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 33) as i32
-        };
-        (0..n).map(|_| next() % spread).collect()
-    }
-
-    #[test]
-    fn strictly_rising_and_whole_for_any_outputs() {
-        for bit_depth in 1..=8u8 {
-            for seed in 0..60 {
-                for spread in [100, 40_000, 1 << 20, i32::MAX] {
-                    let mut mixture = Mixture::new(bit_depth, 3, 4);
-                    let spikes: Vec<u8> = (0..4u8).map(|i| ((seed as u8).wrapping_mul(37 + i)) >> (8 - bit_depth)).collect();
-                    mixture.set(&outputs(seed, 13, spread), (seed % 256) as i32, &spikes);
-                    let alphabet = 1 << bit_depth;
-                    let mass: Vec<u32> = (0..=alphabet).map(|symbol| mixture.mass_below(symbol)).collect();
-                    assert_eq!((mass[0], mass[alphabet as usize]), (0, 1 << 24));
-                    assert!(mass.windows(2).all(|pair| pair[0] < pair[1]), "{mass:?}");
-                    for symbol in 0..alphabet {
-                        let (left, width) = mixture.share(symbol as u8);
-                        for quantile in [left, left + width - 1] {
-                            assert_eq!(mixture.find(quantile), (symbol as u8, left, width));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn one_component_is_a_discretised_logistic() {
-        let mut mixture = Mixture::new(8, 1, 0);
-        mixture.set(&[0, 5 << 8, 3 << 12], 100, &[]); // mean 105, scale 8
-        let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
-        for symbol in 20..190u8 {
-            // within +-11 scales of the mean, where the table has not ended
-            let (_, width) = mixture.share(symbol);
-            let ideal = sigmoid((f64::from(symbol) + 0.5 - 105.0) / 8.0) - sigmoid((f64::from(symbol) - 0.5 - 105.0) / 8.0);
-            let expected = ideal * (1.0 - 1.0 / 4096.0) + 1.0 / 4096.0 / 256.0;
-            let expected = expected * f64::from(1 << 24);
-            assert!((f64::from(width) - expected).abs() < 2e-3 * expected + 3.0, "{symbol}: {width} {expected}");
-        }
-    }
-}
+mod tests;

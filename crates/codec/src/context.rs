@@ -1,8 +1,12 @@
 //! What both sides know before a sample is coded: the inputs of a Program's first stage.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "every index is checked against the plane when a tap is looked up")]
 
+mod window;
+
 use crate::error::Error;
 use crate::program::{POSITION_INPUTS, Tap};
+
+pub(crate) use window::Window;
 
 /// Most channels of a pixel.
 pub const MAX_CHANNELS: usize = 4;
@@ -112,7 +116,13 @@ impl Plane {
                 None => differences.fill(0),
             }
         }
-        let (levels, position) = rest.split_at_mut(channels);
+        self.gather_place(y, x, bases, rest);
+    }
+
+    /// The part of [`Plane::gather`] behind the taps.
+    #[inline(always)]
+    fn gather_place(&self, y: usize, x: usize, bases: &[i16; MAX_CHANNELS], out: &mut [i16]) {
+        let (levels, position) = out.split_at_mut(self.channels);
         for (level, &base) in levels.iter_mut().zip(bases) {
             *level = (base - 128) >> 1;
         }

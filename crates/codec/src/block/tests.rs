@@ -1,7 +1,7 @@
 //! Blocks come back, by any kernel, at the size their Program promises.
 
 use super::*;
-use crate::program::{Dense, Head};
+use crate::program::{Dense, Head, Stage, Tap};
 use crate::{Limits, program};
 
 struct Dice(u64);

@@ -1,0 +1,236 @@
+//! A Program at work on one batch of pixels after the other.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "shapes are validated before the walk, and every index follows from them"
+)]
+
+use super::BATCH;
+use super::ring::Ring;
+use crate::adaptive::Place;
+use crate::cdf::Mixture;
+use crate::context::{MAX_CHANNELS, Plane, Window};
+use crate::error::Error;
+use crate::kernel::{Input, Kernel, Packed, Rows};
+use crate::limits::Budget;
+use crate::program::{Dense, Program, Stage};
+
+/// One pixel of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell {
+    pub(super) image: usize,
+    pub(super) y: usize,
+    pub(super) x: usize,
+    /// Index of the row among the rows of all images.
+    pub(super) row: usize,
+}
+
+/// Codes symbols under the distributions that a Program gives.
+pub(super) trait Code {
+    /// Whether distributions are to be prepared for [`Mixture::find`].
+    const FINDS: bool;
+
+    /// Codes one symbol and returns it; `known` is the symbol in the plane, which only an encoder has.
+    fn code(&mut self, mixture: &Mixture, place: &Place<'_>, known: u8) -> Result<u8, Error>;
+}
+
+/// A Program ready to run, with the memory its later stages look back into.
+pub(super) struct Machine<'p> {
+    program: &'p Program,
+    kernel: Kernel,
+    window: Window,
+    stages: Vec<Vec<Packed>>,
+    heads: Vec<(Vec<Packed>, Packed)>,
+    /// For each stage that a later one looks back at.
+    rings: Vec<Ring>,
+    /// Outputs of ReLU layers, taken in turn; the features of the last stage rest in the first while heads run.
+    narrow: [Vec<u8>; 3],
+    wide: Vec<i16>,
+    logits: Vec<i32>,
+    mixtures: Vec<Mixture>,
+    bases: Vec<[i16; MAX_CHANNELS]>,
+    residuals: Vec<[i16; MAX_CHANNELS]>,
+}
+
+/// The first layer of a stage sees what its taps show, every other one what the layer before put out.
+fn pack(layers: &[Dense], first: impl Fn(usize) -> Input) -> Vec<Packed> {
+    let packed = |(index, layer): (usize, &Dense)| match index {
+        0 => Packed::hidden(layer, &first),
+        _ => Packed::hidden(layer, Input::Narrow),
+    };
+    layers.iter().enumerate().map(packed).collect()
+}
+
+impl<'p> Machine<'p> {
+    pub(super) fn new(program: &'p Program, kernel: Kernel, slope: usize, planes: &[Plane], budget: &mut Budget) -> Result<Self, Error> {
+        let rows = planes.iter().map(|plane| plane.height as u64).sum::<u64>();
+        let rings = program.stages.windows(2).map(|pair| Ring::new(&pair[0], &pair[1].taps, program, slope, rows, budget));
+        let rings = rings.collect::<Result<Vec<_>, _>>()?;
+        let channels = program.channels();
+        let mut stages = Vec::new();
+        for (index, stage) in program.stages.iter().enumerate() {
+            stages.push(match index.checked_sub(1) {
+                None => pack(&stage.layers, Input::Wide),
+                Some(before) => {
+                    let (features, width) = (program.stages[before].features(), rings[before].width);
+                    // Features here, then for each tap features and residuals; narrow ones begin with a whole group of the kernel each.
+                    pack(&stage.layers, |i| match i.checked_sub(features) {
+                        None => Input::Narrow(i),
+                        Some(seen) => match (seen / (features + channels), seen % (features + channels)) {
+                            (tap, at) if at < features => Input::Narrow((1 + tap) * width + at),
+                            (tap, at) => Input::Wide(tap * channels + at - features),
+                        },
+                    })
+                }
+            });
+        }
+        let features = program.stages.last().map_or(0, Stage::features);
+        let seen = |i: usize| if i < features { Input::Narrow(i) } else { Input::Wide(i - features) };
+        let heads = program.heads.iter().map(|head| {
+            let out = if head.hidden.is_empty() { Packed::linear(&head.out, seen) } else { Packed::linear(&head.out, Input::Narrow) };
+            (pack(&head.hidden, seen), out)
+        });
+        let heads: Vec<_> = heads.collect();
+        let layers = || stages.iter().flatten().chain(heads.iter().flat_map(|(hidden, out)| hidden.iter().chain([out])));
+        let narrow = layers().map(|layer| layer.narrow_stride().max(layer.output_stride())).max().unwrap_or(0) * BATCH;
+        let wide = layers().map(Packed::wide_stride).max().unwrap_or(0) * BATCH;
+        let logits = heads.iter().map(|(_, out)| out.output_stride()).max().unwrap_or(0) * BATCH;
+        let parts = (program.components + program.spikes.len()) as u64;
+        budget.take("distributions of a batch", BATCH as u64, 20 * parts + 512)?;
+        budget.take("working memory of a Program", (3 * narrow + 2 * wide + 8 * logits) as u64, 1)?;
+        Ok(Self {
+            program,
+            kernel,
+            window: Window::new(&program.stages[0].taps, channels),
+            stages,
+            heads,
+            rings,
+            narrow: [vec![0; narrow], vec![0; narrow], vec![0; narrow]],
+            wide: vec![0; wide],
+            logits: vec![0; logits],
+            mixtures: vec![Mixture::by(kernel, program.bit_depth, program.components, program.spikes.len()); BATCH],
+            bases: vec![[0; MAX_CHANNELS]; BATCH],
+            residuals: vec![[0; MAX_CHANNELS]; BATCH],
+        })
+    }
+
+    /// Codes the pixels of one batch.
+    pub(super) fn batch(&mut self, planes: &mut [Plane], cells: &[Cell], code: &mut impl Code) -> Result<(), Error> {
+        let wide_stride = self.stages[0][0].wide_stride();
+        for ((cell, bases), inputs) in cells.iter().zip(&mut self.bases).zip(self.wide.chunks_exact_mut(wide_stride)) {
+            let plane = &planes[cell.image];
+            *bases = plane.bases(cell.y, cell.x);
+            self.window.gather(plane, cell.y, cell.x, bases, inputs);
+        }
+        let mut narrow_stride = 0;
+        let mut wide_stride = wide_stride;
+        for index in 0..self.stages.len() {
+            if index > 0 {
+                (narrow_stride, wide_stride) = self.look_back(index, planes, cells, narrow_stride);
+            }
+            narrow_stride = self.run_stage(index, narrow_stride, wide_stride, cells.len());
+            if let Some(ring) = self.rings.get_mut(index) {
+                for (cell, features) in cells.iter().zip(self.narrow[0].chunks_exact(narrow_stride)) {
+                    ring.keep_features(ring.pixel(cell.row, cell.x), &features[..ring.width]);
+                }
+            }
+        }
+        for c in 0..self.heads.len() {
+            self.run_head(c, narrow_stride, cells.len());
+            self.code_channel(c, planes, cells, code)?;
+        }
+        let channels = self.program.channels();
+        for ring in &mut self.rings {
+            for (cell, residuals) in cells.iter().zip(&self.residuals) {
+                ring.keep_residuals(ring.pixel(cell.row, cell.x), &residuals[..channels]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gathers the inputs of stage `index` from the features in `narrow[0]` and the ring; returns the new strides.
+    fn look_back(&mut self, index: usize, planes: &[Plane], cells: &[Cell], stride: usize) -> (usize, usize) {
+        let ring = &self.rings[index - 1];
+        let taps = &self.program.stages[index].taps;
+        let (narrow_stride, wide_stride) = (self.stages[index][0].narrow_stride(), self.stages[index][0].wide_stride());
+        let [here, next, _] = &mut self.narrow;
+        let wides = self.wide.chunks_exact_mut(wide_stride.max(1));
+        for (((cell, from), narrow), wide) in cells.iter().zip(here.chunks_exact(stride)).zip(next.chunks_exact_mut(narrow_stride)).zip(wides) {
+            let (own, seen) = narrow.split_at_mut(ring.width);
+            own.copy_from_slice(&from[..ring.width]);
+            for ((tap, features), residuals) in taps.iter().zip(seen.chunks_exact_mut(ring.width)).zip(wide.chunks_exact_mut(ring.channels)) {
+                let up = usize::from(tap.dy.unsigned_abs());
+                match cell.x.checked_add_signed(tap.dx.into()).filter(|&x| x < planes[cell.image].width && cell.y >= up) {
+                    Some(x) => {
+                        let pixel = ring.pixel(cell.row - up, x);
+                        features.copy_from_slice(ring.features(pixel));
+                        residuals.copy_from_slice(ring.residuals(pixel));
+                    }
+                    None => {
+                        features.fill(0);
+                        residuals.fill(0);
+                    }
+                }
+            }
+        }
+        self.narrow.swap(0, 1);
+        (narrow_stride, wide_stride)
+    }
+
+    /// Runs the layers of a stage on `narrow[0]` and `wide`; leaves the features in `narrow[0]` and returns their stride.
+    fn run_stage(&mut self, index: usize, mut narrow_stride: usize, wide_stride: usize, cells: usize) -> usize {
+        for layer in &self.stages[index] {
+            let [from, to, _] = &mut self.narrow;
+            layer.run_hidden(self.kernel, &Rows { narrow: from, narrow_stride, wide: &self.wide, wide_stride }, cells, to);
+            self.narrow.swap(0, 1);
+            narrow_stride = layer.output_stride();
+        }
+        narrow_stride
+    }
+
+    /// Runs head `c` on the features in `narrow[0]` and the residuals of the channels before; leaves its outputs in `logits`.
+    fn run_head(&mut self, c: usize, mut narrow_stride: usize, cells: usize) {
+        let (hidden, out) = &self.heads[c];
+        let (wide, wide_stride) = (self.residuals.as_flattened(), MAX_CHANNELS);
+        let [features, from, to] = &mut self.narrow;
+        for (index, layer) in hidden.iter().enumerate() {
+            let narrow = if index == 0 { &*features } else { &*from };
+            layer.run_hidden(self.kernel, &Rows { narrow, narrow_stride, wide, wide_stride }, cells, to);
+            std::mem::swap(from, to);
+            narrow_stride = layer.output_stride();
+        }
+        let narrow = if hidden.is_empty() { &*features } else { &*from };
+        out.run_linear(self.kernel, &Rows { narrow, narrow_stride, wide, wide_stride }, cells, &mut self.logits);
+    }
+
+    /// Codes channel `c` of each pixel under the outputs of its head.
+    fn code_channel<C: Code>(&mut self, c: usize, planes: &mut [Plane], cells: &[Cell], code: &mut C) -> Result<(), Error> {
+        let program = self.program;
+        let out = &self.heads[c].1;
+        let log2_scale = 8 - program.bit_depth;
+        let follows = program.heads[c].follows;
+        let mut spikes = [0u8; u8::MAX as usize];
+        let pixels = cells.iter().zip(&self.bases).zip(&self.residuals);
+        for (((cell, bases), residuals), (logits, mixture)) in pixels.zip(self.logits.chunks_exact(out.output_stride()).zip(&mut self.mixtures)) {
+            let plane = &planes[cell.image];
+            for (value, &tap) in spikes.iter_mut().zip(&program.spikes) {
+                *value = plane.spike(tap, cell.y, cell.x, c, bases[c]) >> log2_scale;
+            }
+            let reference = bases[c] + follows.map_or(0, |earlier| residuals[usize::from(earlier)]);
+            mixture.set(&logits[..out.n_out()], reference.into(), &spikes[..program.spikes.len()]);
+            if C::FINDS {
+                mixture.prepare();
+            }
+        }
+        for (((cell, bases), residuals), mixture) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(&self.mixtures) {
+            let plane = &mut planes[cell.image];
+            let at = (cell.y * plane.width + cell.x) * plane.channels + c;
+            let place = Place { plane, image: cell.image, y: cell.y, x: cell.x, c, base: bases[c].into() };
+            let symbol = code.code(mixture, &place, plane.samples[at] >> log2_scale)?;
+            let sample = &mut plane.samples[at];
+            *sample = symbol << log2_scale;
+            residuals[c] = i16::from(*sample) - bases[c];
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! The inputs of stage 0, gathered row by row where the whole window lies inside the image.
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a window is inside the image before its rows are read")]
+
+use super::{MAX_CHANNELS, Plane};
+use crate::program::Tap;
+
+/// Taps of a stage 0, in runs of neighbours.
+#[derive(Debug, Clone)]
+pub(crate) struct Window {
+    taps: Vec<Tap>,
+    channels: usize,
+    runs: Vec<Run>,
+    /// Rows above, columns to the left and to the right that some tap sees.
+    up: usize,
+    left: usize,
+    right: usize,
+    /// Values of the longest run.
+    longest: usize,
+}
+
+/// Taps of one row, each one column right of the one before.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    up: usize,
+    /// Columns right of the pixel, of the first tap.
+    dx: isize,
+    /// Values: taps x channels.
+    values: usize,
+}
+
+impl Window {
+    /// A window of `taps` on images of `channels`.
+    pub(crate) fn new(taps: &[Tap], channels: usize) -> Self {
+        let mut runs: Vec<Run> = Vec::new();
+        for (index, tap) in taps.iter().enumerate() {
+            let goes_on = index > 0 && taps[index - 1].dy == tap.dy && i16::from(taps[index - 1].dx) + 1 == i16::from(tap.dx);
+            match runs.last_mut() {
+                Some(run) if goes_on => run.values += channels,
+                _ => runs.push(Run { up: tap.dy.unsigned_abs().into(), dx: tap.dx.into(), values: channels }),
+            }
+        }
+        let most = |of: fn(&Tap) -> i8| taps.iter().map(|tap| usize::try_from(of(tap)).unwrap_or(0)).max().unwrap_or(0);
+        Self {
+            taps: taps.to_vec(),
+            channels,
+            longest: runs.iter().map(|run| run.values).max().unwrap_or(0),
+            runs,
+            up: most(|tap| -tap.dy),
+            left: most(|tap| -tap.dx),
+            right: most(|tap| tap.dx),
+        }
+    }
+
+    /// As [`Plane::gather`], whose taps these are. `out` may be longer.
+    #[inline]
+    pub(crate) fn gather(&self, plane: &Plane, y: usize, x: usize, bases: &[i16; MAX_CHANNELS], out: &mut [i16]) {
+        if y < self.up || x < self.left || x + self.right >= plane.width {
+            return plane.gather(&self.taps, y, x, bases, out);
+        }
+        /// Longest window row: 31 columns of 4 channels.
+        const LONGEST: usize = 31 * MAX_CHANNELS;
+        let mut repeated = [0i16; LONGEST];
+        for (at, base) in repeated[..self.longest].iter_mut().zip(bases[..self.channels].iter().cycle()) {
+            *at = *base;
+        }
+        let mut rest = &mut *out;
+        for run in &self.runs {
+            let (differences, more) = rest.split_at_mut(run.values);
+            let start = ((y - run.up) * plane.width).wrapping_add_signed(run.dx).wrapping_add(x) * self.channels;
+            for ((to, &sample), base) in differences.iter_mut().zip(&plane.samples[start..start + run.values]).zip(&repeated) {
+                *to = i16::from(sample) - base;
+            }
+            rest = more;
+        }
+        plane.gather_place(y, x, bases, rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inside_and_at_the_border_it_gathers_what_the_taps_say() {
+        let taps: Vec<Tap> =
+            [(-2, -1), (-2, 0), (-1, -3), (-1, -2), (-1, -1), (-1, 1), (-1, 2), (0, -2), (0, -1)].map(|(dy, dx)| Tap { dy, dx }).to_vec();
+        for channels in 1..=4usize {
+            let (height, width) = (6, 9);
+            let samples: Vec<u8> = (0..height * width * channels).map(|i| (i * 37 % 251) as u8).collect();
+            let order: Vec<u8> = (0..channels as u8).collect();
+            let plane = Plane::new(height, width, &samples, &order, 8).expect("samples fit");
+            let window = Window::new(&taps, channels);
+            for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                let bases = plane.bases(y, x);
+                let (mut slow, mut fast) = (vec![0; taps.len() * channels + channels + 5], vec![7; taps.len() * channels + channels + 8]);
+                plane.gather(&taps, y, x, &bases, &mut slow);
+                window.gather(&plane, y, x, &bases, &mut fast);
+                assert_eq!(slow, fast[..slow.len()], "{y} {x} {channels}");
+            }
+        }
+    }
+}

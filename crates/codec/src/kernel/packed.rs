@@ -1,0 +1,124 @@
+//! A layer laid out for the kernels.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a layer is validated before it is packed, which bounds every index and sum"
+)]
+
+use super::{LANES, PAIR, QUAD};
+use crate::program::Dense;
+use crate::tables::STEP;
+
+/// Where an input of a layer lies in a pixel's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// Position in the narrow row; the value is 0..=127.
+    Narrow(usize),
+    /// Position in the wide row; the value is -255..=255.
+    Wide(usize),
+}
+
+/// A layer laid out for the kernels.
+#[derive(Debug, Clone)]
+pub(crate) struct Packed {
+    n_out: usize,
+    /// Groups of narrow inputs.
+    pub(super) quads: usize,
+    /// Groups of wide inputs.
+    pub(super) pairs: usize,
+    /// Weights of narrow inputs, shape `[panels, quads, LANES, QUAD]`; 0 where there is no input or unit.
+    narrow: Vec<i8>,
+    /// Weights of wide inputs, shape `[panels, pairs, LANES, PAIR]`.
+    wide: Vec<i16>,
+    /// One a panel.
+    pub(super) scales: Vec<Scale>,
+    /// Bounds of the outputs.
+    pub(super) bounds: (i64, i64),
+}
+
+/// How the sums of one panel become outputs: `(sum * factor + offset) >> shift`. Units past the layer's have all three 0.
+#[derive(Debug, Clone)]
+pub(super) struct Scale {
+    /// One a lane, at most 2^15.
+    pub(super) factor: [i32; LANES],
+    /// Shape `[2, LANES / 2]`: even lanes, then odd ones.
+    pub(super) offset: [[i64; LANES / 2]; 2],
+    /// Likewise.
+    pub(super) shift: [[i64; LANES / 2]; 2],
+}
+
+impl Packed {
+    /// A ReLU layer: outputs 0..=127 of unit 1/32, biases of unit 2^-9. `place(i)` says where input `i` is.
+    pub(crate) fn hidden(layer: &Dense, place: impl Fn(usize) -> Input) -> Self {
+        Self::new(layer, place, 15, 4, (0, 127))
+    }
+
+    /// A linear layer: outputs of unit 2^-12, biases too.
+    pub(crate) fn linear(layer: &Dense, place: impl Fn(usize) -> Input) -> Self {
+        Self::new(layer, place, 8, 0, (-(1 << 30), 1 << 30))
+    }
+
+    fn new(layer: &Dense, place: impl Fn(usize) -> Input, unit_shift: i64, bias_bits: i64, bounds: (i64, i64)) -> Self {
+        let places: Vec<Input> = (0..layer.n_in).map(place).collect();
+        let end = |of: fn(&Input) -> Option<usize>| places.iter().filter_map(of).map(|at| at + 1).max().unwrap_or(0);
+        let quads = end(|input| if let Input::Narrow(at) = input { Some(*at) } else { None }).div_ceil(QUAD);
+        let pairs = end(|input| if let Input::Wide(at) = input { Some(*at) } else { None }).div_ceil(PAIR);
+        let panels = layer.n_out.div_ceil(LANES);
+        let mut narrow = vec![0i8; panels * quads * LANES * QUAD];
+        let mut wide = vec![0i16; panels * pairs * LANES * PAIR];
+        let none = Scale { factor: [0; LANES], offset: [[0; LANES / 2]; 2], shift: [[0; LANES / 2]; 2] };
+        let mut scales = vec![none; panels];
+        for (o, weights) in layer.weights.chunks_exact(layer.n_in.max(1)).enumerate() {
+            let (panel, lane) = (o / LANES, o % LANES);
+            for (&weight, &place) in weights.iter().zip(&places) {
+                match place {
+                    Input::Narrow(at) => narrow[((panel * quads + at / QUAD) * LANES + lane) * QUAD + at % QUAD] = weight,
+                    Input::Wide(at) => wide[((panel * pairs + at / PAIR) * LANES + lane) * PAIR + at % PAIR] = weight.into(),
+                }
+            }
+        }
+        for (o, (&code, &bias)) in layer.step_codes.iter().zip(&layer.biases).enumerate() {
+            let (scale, lane) = (&mut scales[o / LANES], o % LANES);
+            let shift = unit_shift + i64::from(code >> 3);
+            scale.factor[lane] = STEP[usize::from(code & 7)] as i32;
+            scale.shift[lane % 2][lane / 2] = shift;
+            scale.offset[lane % 2][lane / 2] = (i64::from(bias) << (shift - bias_bits)) + (1 << (shift - 1));
+        }
+        Self { n_out: layer.n_out, quads, pairs, narrow, wide, scales, bounds }
+    }
+
+    /// Output units.
+    pub(crate) const fn n_out(&self) -> usize {
+        self.n_out
+    }
+
+    /// Values from one pixel's wide inputs to the next pixel's, if nothing else asks for more.
+    pub(crate) const fn wide_stride(&self) -> usize {
+        self.pairs * PAIR
+    }
+
+    /// Values from one pixel's narrow inputs to the next pixel's, if nothing else asks for more.
+    pub(crate) const fn narrow_stride(&self) -> usize {
+        self.quads * QUAD
+    }
+
+    /// Values from one pixel's outputs to the next pixel's: outputs, filled up to whole panels.
+    pub(crate) fn output_stride(&self) -> usize {
+        self.scales.len() * LANES
+    }
+
+    /// Weights of one panel: those of narrow inputs, shape `[quads, LANES, QUAD]`, and of wide ones, `[pairs, LANES, PAIR]`.
+    pub(super) fn panel(&self, panel: usize) -> (&[i8], &[i16]) {
+        let (narrow, wide) = (self.quads * LANES * QUAD, self.pairs * LANES * PAIR);
+        (&self.narrow[panel * narrow..][..narrow], &self.wide[panel * wide..][..wide])
+    }
+}
+
+impl Scale {
+    /// Turns the sum of one lane into an output.
+    #[inline(always)]
+    pub(super) fn finish(&self, lane: usize, sum: i32, bounds: (i64, i64)) -> i64 {
+        let (offset, shift) = (self.offset[lane % 2][lane / 2], self.shift[lane % 2][lane / 2]);
+        ((i64::from(sum) * i64::from(self.factor[lane]) + offset) >> shift).clamp(bounds.0, bounds.1)
+    }
+}

@@ -1,0 +1,69 @@
+//! Every kernel equals plain arithmetic, at the bounds too.
+
+use super::*;
+use crate::program::Dense;
+use crate::tables::STEP;
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, bound: i64) -> i64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) as i64 % bound
+    }
+}
+
+/// Inputs, units, pixels, and how many of the inputs are wide.
+const SHAPES: [(usize, usize, usize, usize); 8] =
+    [(1, 1, 1, 0), (1, 1, 1, 1), (2, 16, 8, 1), (77, 33, 13, 77), (160, 64, 64, 0), (31, 20, 5, 7), (172, 64, 21, 12), (66, 50, 9, 2)];
+
+#[test]
+fn every_kernel_equals_plain_arithmetic() {
+    let mut dice = Dice(7);
+    for (n_in, n_out, cells, n_wide) in SHAPES {
+        for extreme in [-1, 0, 1] {
+            let weights = (0..n_in * n_out).map(|_| if extreme == 0 { (dice.roll(255) - 127) as i8 } else { 127 * extreme as i8 }).collect();
+            let step_codes = (0..n_out).map(|_| dice.roll(120) as u8).collect();
+            let biases = (0..n_out).map(|_| (dice.roll(65_535) - 32_767) as i16).collect();
+            let layer = Dense { n_in, n_out, weights, step_codes, biases };
+            // The last inputs are wide.
+            let place = |i: usize| if i < n_in - n_wide { Input::Narrow(i) } else { Input::Wide(i - (n_in - n_wide)) };
+            let (narrow_stride, wide_stride) = ((n_in - n_wide).next_multiple_of(QUAD) + 4, n_wide.next_multiple_of(PAIR) + 2);
+            let narrow: Vec<u8> = (0..cells * narrow_stride).map(|_| if extreme == 0 { dice.roll(128) as u8 } else { 127 }).collect();
+            let wide: Vec<i16> = (0..cells * wide_stride).map(|_| if extreme == 0 { (dice.roll(511) - 255) as i16 } else { -255 }).collect();
+            let rows = Rows { narrow: &narrow, narrow_stride, wide: &wide, wide_stride };
+            let sum = |cell: usize, o: usize| -> i64 {
+                let value = |i: usize| match place(i) {
+                    Input::Narrow(at) => i64::from(narrow[cell * narrow_stride + at]),
+                    Input::Wide(at) => i64::from(wide[cell * wide_stride + at]),
+                };
+                (0..n_in).map(|i| i64::from(layer.weights[o * n_in + i]) * value(i)).sum()
+            };
+            let exact = |cell: usize, o: usize, unit_shift: i64, bias_bits: i64, bounds: (i64, i64)| {
+                let shift = unit_shift + i64::from(layer.step_codes[o] >> 3);
+                let step = STEP[usize::from(layer.step_codes[o] & 7)];
+                let value = (sum(cell, o) * step + (i64::from(layer.biases[o]) << (shift - bias_bits)) + (1 << (shift - 1))) >> shift;
+                value.clamp(bounds.0, bounds.1)
+            };
+            let (hidden, linear) = (Packed::hidden(&layer, place), Packed::linear(&layer, place));
+            let stride = hidden.output_stride();
+            for kernel in Kernel::all() {
+                let mut narrowed = vec![200u8; cells * stride];
+                hidden.run_hidden(kernel, &rows, cells, &mut narrowed);
+                let mut logits = vec![7i32; cells * stride];
+                linear.run_linear(kernel, &rows, cells, &mut logits);
+                for (at, (&activation, &logit)) in narrowed.iter().zip(&logits).enumerate() {
+                    let (cell, o) = (at / stride, at % stride);
+                    let (activation, logit) = (i64::from(activation), i64::from(logit));
+                    let told = format!("{} {n_in}x{n_out} {cell} {o}", kernel.name());
+                    if o < n_out {
+                        assert_eq!(activation, exact(cell, o, 15, 4, (0, 127)), "{told}");
+                        assert_eq!(logit, exact(cell, o, 8, 0, (-(1 << 30), 1 << 30)), "{told}");
+                    } else {
+                        assert_eq!((activation, logit), (0, 0), "past the units: {told}");
+                    }
+                }
+            }
+        }
+    }
+}
