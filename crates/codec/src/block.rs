@@ -72,6 +72,18 @@ impl Method {
 /// A symbol's mass is at most `2^24 - 2^11` (of one bit, see [`crate::cdf`]), so each costs 0.000176 bits: 45,400 to a byte.
 const MOST_SAMPLES_PER_BYTE: u64 = 1 << 16;
 
+/// Instructions that this machine can compute Programs with, slowest first.
+#[must_use]
+pub fn kernels() -> Vec<&'static str> {
+    Kernel::all().into_iter().map(Kernel::name).collect()
+}
+
+/// Those that are used: the last of [`kernels`], or the one that the environment variable `KOLMO_KERNEL` names. All give the same bytes.
+#[must_use]
+pub fn kernel() -> &'static str {
+    Kernel::best().name()
+}
+
 /// An image to be coded.
 #[derive(Debug, Clone, Copy)]
 pub struct ImageRef<'a> {

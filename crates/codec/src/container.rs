@@ -16,7 +16,7 @@ mod writer;
 pub use header::{FEATURES, Fidelity, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION};
 pub use index::{Block, BlockCoding, Content, Index, Item, Part};
 pub use layout::{LAYOUTS, layout_code, layout_name};
-pub use reader::{ProgramEntry, Reader};
+pub use reader::{Contents, ProgramEntry, Reader};
 pub use recipes::RecipeBook;
 pub use writer::{Sizes, Writer};
 

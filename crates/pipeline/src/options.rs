@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-pub use kolmo_codec::block::Method;
+pub use kolmo_codec::block::{Method, kernel, kernels};
 pub use kolmo_codec::limits::Limits;
 pub use kolmo_data::open::Fidelity;
 pub use kolmo_model::device::DeviceChoice;

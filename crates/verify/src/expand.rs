@@ -1,18 +1,21 @@
 //! Expands an archive, block by block, on all threads of the current rayon pool.
 
+mod line;
+
 use std::collections::HashMap;
 use std::io::{Read, Seek};
+use std::panic::AssertUnwindSafe;
 
-use kolmo_codec::container::{Block, BlockCoding, Content, Fidelity, Index, Part, ProgramEntry, Reader};
+use kolmo_codec::container::{Block, BlockCoding, Content, Contents, Fidelity, Index, Part, ProgramEntry, Reader};
 use kolmo_codec::limits::{Budget, Limits};
 use kolmo_codec::program::Program;
 use kolmo_codec::{block, general};
 use kolmo_data::digest::{Digest, of_bytes, of_image};
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::rebuild::{most_bytes, rebuild};
-use rayon::prelude::*;
 
 use crate::Error;
+use line::Line;
 
 /// Blocks read ahead for each thread: enough to even out blocks of unequal cost, few enough to bound the memory.
 const IN_FLIGHT: usize = 3;
@@ -40,10 +43,15 @@ impl<'a> Options<'a> {
         self.wanted.is_none_or(|wanted| wanted.get(at).copied().unwrap_or(false))
     }
 
-    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    fn threads(&self) -> usize {
+        self.pool.map_or_else(rayon::current_num_threads, rayon::ThreadPool::current_num_threads)
+    }
+
+    /// Runs `work` on this thread; what it spawns runs on the pool's.
+    fn in_place_scope<'scope, T>(&self, work: impl FnOnce(&rayon::Scope<'scope>) -> T) -> T {
         match self.pool {
-            Some(pool) => pool.install(work),
-            None => work(),
+            Some(pool) => pool.in_place_scope(work),
+            None => rayon::in_place_scope(work),
         }
     }
 }
@@ -109,12 +117,12 @@ pub fn copies(index: &Index) -> HashMap<u32, Vec<u32>> {
 
 /// Expands blocks in order and hands each outcome to `sink`, right or wrong.
 ///
-/// At most a few blocks a thread are in memory at a time, and all
-/// of them together stay inside `limits`.
+/// This thread reads and hands out, those of the pool decode. At most [`IN_FLIGHT`] blocks a thread are in memory at a time, and all of them
+/// together stay inside `limits`.
 ///
 /// # Errors
 /// Whatever `sink` returns; errors of the Programs; `Io`, `Truncated` while reading.
-pub fn blocks<R: Read + Seek + Sync, E: From<Error>>(
+pub fn blocks<R: Read + Seek, E: From<Error>>(
     reader: &mut Reader<R>,
     options: &Options<'_>,
     mut sink: impl FnMut(Outcome) -> Result<(), E>,
@@ -123,42 +131,44 @@ pub fn blocks<R: Read + Seek + Sync, E: From<Error>>(
     let programs = programs(reader, options.limits, &mut budget)?;
     let left = budget.left();
     let numbers: Vec<u32> = (0u32..).take(reader.index().blocks.len()).filter(|&block| options.wants(block)).collect();
-    let in_flight = options.run(rayon::current_num_threads).saturating_mul(IN_FLIGHT).max(1);
-    for batch in numbers.chunks(in_flight) {
-        let mut budget = Budget::new(left);
-        let mut coded = Vec::new();
-        for &number in batch {
-            match reader.block_bytes(number, &mut budget) {
-                Ok(bytes) => coded.push((number, bytes)),
-                // The batch is too large for the limits: what did not fit is expanded alone, below.
-                Err(kolmo_codec::Error::LimitExceeded { .. }) => break,
-                Err(error) => return Err(Error::from(error).into()),
+    let in_flight = options.threads().saturating_mul(IN_FLIGHT).min(numbers.len()).max(1);
+    let share = left.checked_div(in_flight as u64).unwrap_or(0);
+    let contents = reader.contents();
+    options.in_place_scope(|scope| {
+        let mut line = Line::default();
+        let (mut started, mut done) = (0, 0);
+        while let Some(&number) = numbers.get(done) {
+            while let Some(&number) = numbers.get(started).filter(|_| started.saturating_sub(done) < in_flight) {
+                let mut budget = Budget::new(share);
+                match reader.block_bytes(number, &mut budget) {
+                    Ok(bytes) => {
+                        let (contents, programs, sender) = (&contents, &programs, line.sender());
+                        scope.spawn(move |_| {
+                            // A panic is handed on rather than waited for in vain.
+                            let run = AssertUnwindSafe(|| expand_block(contents, programs, number, &bytes, &mut budget));
+                            // Nobody listens any more if the sink has given up.
+                            let _ = sender.send((number, std::panic::catch_unwind(run)));
+                        });
+                    }
+                    Err(error @ kolmo_codec::Error::LimitExceeded { .. }) => line.put(number, Err(error.into())),
+                    Err(error) => return Err(Error::from(error).into()),
+                }
+                started = started.saturating_add(1);
             }
+            let mut result = line.take(number);
+            if matches!(&result, Err(error) if error.kind() == crate::ErrorKind::LimitExceeded) {
+                // It gets all the memory there is; what is under way ends first, and is done again.
+                line.clear();
+                started = done.saturating_add(1);
+                let mut budget = Budget::new(left);
+                let bytes = reader.block_bytes(number, &mut budget).map_err(Error::from)?;
+                result = expand_block(&contents, &programs, number, &bytes, &mut budget);
+            }
+            sink(Outcome { block: number, result })?;
+            done = done.saturating_add(1);
         }
-        let share = budget.left().checked_div(coded.len() as u64).unwrap_or(0);
-        let this = &*reader;
-        let decode = |(number, bytes): (u32, Vec<u8>)| {
-            let result = expand_block(this, &programs, number, &bytes, &mut Budget::new(share));
-            Outcome { block: number, result }
-        };
-        let outcomes: Vec<Outcome> = options.run(|| coded.into_par_iter().map(decode).collect());
-        let met = outcomes.len();
-        for outcome in outcomes {
-            let again = matches!(&outcome.result, Err(error) if error.kind() == crate::ErrorKind::LimitExceeded);
-            sink(if again { alone(reader, &programs, outcome.block, left)? } else { outcome })?;
-        }
-        for &number in batch.iter().skip(met) {
-            sink(alone(reader, &programs, number, left)?)?;
-        }
-    }
-    Ok(())
-}
-
-/// Expands one block with all the memory there is.
-fn alone<R: Read + Seek + Sync>(reader: &mut Reader<R>, programs: &[(Layout, Program)], number: u32, memory: u64) -> Result<Outcome, Error> {
-    let mut budget = Budget::new(memory);
-    let bytes = reader.block_bytes(number, &mut budget)?;
-    Ok(Outcome { block: number, result: expand_block(reader, programs, number, &bytes, &mut budget) })
+        Ok(())
+    })
 }
 
 /// Hands out every file of the archive, copies included, a long one in pieces that follow each other. Nothing is handed out before the
@@ -166,7 +176,7 @@ fn alone<R: Read + Seek + Sync>(reader: &mut Reader<R>, programs: &[(Layout, Pro
 ///
 /// # Errors
 /// The first thing that is wrong, or whatever `sink` returns.
-pub fn expand<R: Read + Seek + Sync, E: From<Error>>(
+pub fn expand<R: Read + Seek, E: From<Error>>(
     reader: &mut Reader<R>,
     options: &Options<'_>,
     mut sink: impl FnMut(&Expanded) -> Result<(), E>,
@@ -192,15 +202,9 @@ pub fn expand<R: Read + Seek + Sync, E: From<Error>>(
     })
 }
 
-fn expand_block<R>(
-    reader: &Reader<R>,
-    programs: &[(Layout, Program)],
-    number: u32,
-    coded: &[u8],
-    budget: &mut Budget,
-) -> Result<Vec<Expanded>, Error> {
-    let index = reader.index();
-    let parts = reader.parts(number);
+fn expand_block(contents: &Contents, programs: &[(Layout, Program)], number: u32, coded: &[u8], budget: &mut Budget) -> Result<Vec<Expanded>, Error> {
+    let index = contents.index();
+    let parts = contents.parts(number);
     let path = |part: Option<&Part>| {
         let item = part.and_then(|part| usize::try_from(part.item).ok()).and_then(|item| index.items.get(item));
         item.map_or_else(String::new, |item| item.path.clone())
@@ -222,10 +226,10 @@ fn expand_block<R>(
             let mut expanded = Vec::new();
             for (part, samples) in parts.iter().zip(samples) {
                 let count = samples.len() as u64;
-                let (recipe, image) = image_of(reader, part, *layout, samples).ok_or_else(no_block)?;
+                let (recipe, image) = image_of(contents, part, *layout, samples).ok_or_else(no_block)?;
                 budget.take("file of an image", most_bytes(recipe, count), 1).map_err(in_block)?;
                 let bytes = rebuild(recipe, &image).map_err(|source| Error::Rebuild { path: path(Some(part)), source })?;
-                let digest = if reader.fidelity() == Fidelity::Pixels { of_image(&image) } else { of_bytes(&bytes) };
+                let digest = if contents.fidelity() == Fidelity::Pixels { of_image(&image) } else { of_bytes(&bytes) };
                 expanded.push(Expanded { item: part.item, start: 0, bytes, last: true, digest, image: Some(image) });
             }
             expanded
@@ -247,9 +251,9 @@ fn shapes(index: &Index, parts: &[Part]) -> Vec<(usize, usize)> {
     parts.iter().filter_map(shape).collect()
 }
 
-fn image_of<'a, R>(reader: &'a Reader<R>, part: &Part, layout: Layout, samples: Vec<u8>) -> Option<(&'a [u8], Image)> {
-    match reader.index().items.get(usize::try_from(part.item).ok()?)?.content {
-        Content::Image { height, width, recipe, .. } => Some((reader.recipe(recipe)?, Image::new(width, height, layout, samples).ok()?)),
+fn image_of<'a>(contents: &'a Contents, part: &Part, layout: Layout, samples: Vec<u8>) -> Option<(&'a [u8], Image)> {
+    match contents.index().items.get(usize::try_from(part.item).ok()?)?.content {
+        Content::Image { height, width, recipe, .. } => Some((contents.recipe(recipe)?, Image::new(width, height, layout, samples).ok()?)),
         _ => None,
     }
 }

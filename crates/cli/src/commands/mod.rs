@@ -33,6 +33,9 @@ struct Session<'a> {
 /// Runs a command and returns the exit status; everything has been said then.
 pub(crate) fn run(arguments: &Arguments) -> u8 {
     let session = Session::new(&arguments.global);
+    if let Err(failure) = check_kernel() {
+        return session.end(Err(failure));
+    }
     let ended = match &arguments.command {
         Command::Compress(what) => compress::run(&session, what),
         Command::Expand(what) => expand::run(&session, what),
@@ -44,6 +47,17 @@ pub(crate) fn run(arguments: &Arguments) -> u8 {
         Command::Demo(what) => demo::run(&session, what),
     };
     session.end(ended)
+}
+
+/// A kernel that is wished for has to be there: whoever names one wants to test or to time it.
+fn check_kernel() -> Result<u8, Failure> {
+    match std::env::var("KOLMO_KERNEL") {
+        Ok(wished) if wished != kolmo::options::kernel() => Err(Failure::Usage {
+            what: format!("KOLMO_KERNEL is {wished}, which this machine does not have"),
+            help: format!("set it to one of {}, or unset it", kolmo::options::kernels().join(", ")),
+        }),
+        _ => Ok(exit::DONE),
+    }
 }
 
 impl<'a> Session<'a> {

@@ -1,6 +1,8 @@
 //! Reads an archive: the frame at once, blocks when asked.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::Error;
 use crate::container::fields::Fields;
@@ -41,10 +43,16 @@ impl ProgramEntry {
     }
 }
 
-/// An open archive. Everything but the blocks is in memory, checked against the digest at the archive's end.
+/// An open archive: what it holds, and where its blocks are read from.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
+    contents: Arc<Contents>,
+}
+
+/// Everything of an archive but its blocks, checked against the digest at the archive's end.
+#[derive(Debug)]
+pub struct Contents {
     header: Header,
     programs: Vec<ProgramEntry>,
     recipes: Recipes,
@@ -93,7 +101,8 @@ impl<R: Read + Seek> Reader<R> {
         budget.take("items of the blocks", index.items.len() as u64, size_of::<Part>() as u64)?;
         budget.give(header.index_bytes.saturating_add(header.index_raw_bytes).saturating_add(header.recipes_bytes));
         let parts = index.parts()?;
-        Ok(Self { input, header, programs, recipes, index, parts, memory_left: budget.left(), archive_digest })
+        let contents = Contents { header, programs, recipes, index, parts, memory_left: budget.left(), archive_digest };
+        Ok(Self { input, contents: Arc::new(contents) })
     }
 
     /// The coded bytes of block number `block`, unchecked: hand them to [`Block::check`] with what they decoded to.
@@ -101,7 +110,7 @@ impl<R: Read + Seek> Reader<R> {
     /// # Errors
     /// `InvalidArgument` if there is no such block; `LimitExceeded`, `Truncated`, `Io`.
     pub fn block_bytes(&mut self, block: u32, budget: &mut Budget) -> Result<Vec<u8>, Error> {
-        let entry = usize::try_from(block).ok().and_then(|block| self.index.blocks.get(block));
+        let entry = usize::try_from(block).ok().and_then(|block| self.contents.index.blocks.get(block));
         let entry = entry.ok_or(Error::InvalidArgument { what: "there is no block of this number" })?;
         self.input.seek(SeekFrom::Start(entry.offset)).map_err(|error| Error::io("seek in", &error))?;
         section(&mut self.input, "block", entry.coded_bytes, budget)
@@ -109,6 +118,22 @@ impl<R: Read + Seek> Reader<R> {
 }
 
 impl<R> Reader<R> {
+    /// What the archive holds, to be shared with threads that do not read.
+    #[must_use]
+    pub fn contents(&self) -> Arc<Contents> {
+        self.contents.clone()
+    }
+}
+
+impl<R> Deref for Reader<R> {
+    type Target = Contents;
+
+    fn deref(&self) -> &Contents {
+        &self.contents
+    }
+}
+
+impl Contents {
     /// What the archive promises.
     #[must_use]
     pub const fn fidelity(&self) -> Fidelity {
