@@ -134,6 +134,9 @@ impl Mixture {
 
     /// Computes the masses around the likeliest symbol ahead of [`Mixture::find`]: independent of the code, so it need not wait for it.
     pub(crate) fn prepare(&mut self) {
+        if self.kernel == Kernel::Scalar {
+            return;
+        }
         let likeliest = match self.heaviest.checked_sub(self.components) {
             None => {
                 let mean = self.means[self.heaviest].clamp(0, (255 << 8) | 128).cast_unsigned();
@@ -266,7 +269,22 @@ impl Mixture {
         {
             return found;
         }
-        self.search(quantile)
+        if self.kernel == Kernel::Scalar { self.bisect(quantile) } else { self.search(quantile) }
+    }
+
+    /// [`Mixture::find`] edge by edge: where sixteen edges cost sixteen times as much as one.
+    fn bisect(&self, quantile: u32) -> (u8, u32, u32) {
+        let (mut low, mut high) = ((0, 0), (self.alphabet(), 1u32 << PRECISION));
+        while high.0 - low.0 > 1 {
+            let middle = u32::midpoint(low.0, high.0);
+            let mass = self.mass_below(middle);
+            if mass <= quantile {
+                low = (middle, mass);
+            } else {
+                high = (middle, mass);
+            }
+        }
+        (low.0 as u8, low.1, high.1 - low.1)
     }
 
     /// [`Mixture::find`] without a window: in sixteenths of the alphabet, then symbol by symbol.

@@ -53,10 +53,10 @@ pub(super) struct Machine<'p> {
 }
 
 /// The first layer of a stage sees what its taps show, every other one what the layer before put out.
-fn pack(layers: &[Dense], first: impl Fn(usize) -> Input) -> Vec<Packed> {
+fn pack(kernel: Kernel, layers: &[Dense], first: impl Fn(usize) -> Input) -> Vec<Packed> {
     let packed = |(index, layer): (usize, &Dense)| match index {
-        0 => Packed::hidden(layer, &first),
-        _ => Packed::hidden(layer, Input::Narrow),
+        0 => Packed::hidden(kernel, layer, &first),
+        _ => Packed::hidden(kernel, layer, Input::Narrow),
     };
     layers.iter().enumerate().map(packed).collect()
 }
@@ -70,11 +70,11 @@ impl<'p> Machine<'p> {
         let mut stages = Vec::new();
         for (index, stage) in program.stages.iter().enumerate() {
             stages.push(match index.checked_sub(1) {
-                None => pack(&stage.layers, Input::Wide),
+                None => pack(kernel, &stage.layers, Input::Wide),
                 Some(before) => {
                     let (features, width) = (program.stages[before].features(), rings[before].width);
                     // Features here, then for each tap features and residuals; narrow ones begin with a whole group of the kernel each.
-                    pack(&stage.layers, |i| match i.checked_sub(features) {
+                    pack(kernel, &stage.layers, |i| match i.checked_sub(features) {
                         None => Input::Narrow(i),
                         Some(seen) => match (seen / (features + channels), seen % (features + channels)) {
                             (tap, at) if at < features => Input::Narrow((1 + tap) * width + at),
@@ -87,8 +87,8 @@ impl<'p> Machine<'p> {
         let features = program.stages.last().map_or(0, Stage::features);
         let seen = |i: usize| if i < features { Input::Narrow(i) } else { Input::Wide(i - features) };
         let heads = program.heads.iter().map(|head| {
-            let out = if head.hidden.is_empty() { Packed::linear(&head.out, seen) } else { Packed::linear(&head.out, Input::Narrow) };
-            (pack(&head.hidden, seen), out)
+            let out = if head.hidden.is_empty() { Packed::linear(kernel, &head.out, seen) } else { Packed::linear(kernel, &head.out, Input::Narrow) };
+            (pack(kernel, &head.hidden, seen), out)
         });
         let heads: Vec<_> = heads.collect();
         let layers = || stages.iter().flatten().chain(heads.iter().flat_map(|(hidden, out)| hidden.iter().chain([out])));

@@ -5,7 +5,7 @@
     reason = "a layer is validated before it is packed, which bounds every index and sum"
 )]
 
-use super::{LANES, PAIR, QUAD};
+use super::{Kernel, LANES, PAIR, QUAD};
 use crate::program::Dense;
 use crate::tables::STEP;
 
@@ -26,10 +26,12 @@ pub(crate) struct Packed {
     pub(super) quads: usize,
     /// Groups of wide inputs.
     pub(super) pairs: usize,
-    /// Weights of narrow inputs, shape `[panels, quads, LANES, QUAD]`; 0 where there is no input or unit.
+    /// Weights of narrow inputs, shape `[panels, quads, LANES, QUAD]`; 0 where there is no input or unit. Not for the scalar kernel.
     narrow: Vec<i8>,
-    /// Weights of wide inputs, shape `[panels, pairs, LANES, PAIR]`.
+    /// Weights of wide inputs, shape `[panels, pairs, LANES, PAIR]`. Not for the scalar kernel.
     wide: Vec<i16>,
+    /// All weights, for the scalar kernel only: shape `[panels, narrow inputs, then wide ones, LANES]`.
+    plain: Vec<i16>,
     /// One a panel.
     pub(super) scales: Vec<Scale>,
     /// Bounds of the outputs.
@@ -49,29 +51,34 @@ pub(super) struct Scale {
 
 impl Packed {
     /// A ReLU layer: outputs 0..=127 of unit 1/32, biases of unit 2^-9. `place(i)` says where input `i` is.
-    pub(crate) fn hidden(layer: &Dense, place: impl Fn(usize) -> Input) -> Self {
-        Self::new(layer, place, 15, 4, (0, 127))
+    pub(crate) fn hidden(kernel: Kernel, layer: &Dense, place: impl Fn(usize) -> Input) -> Self {
+        Self::new(kernel, layer, place, 15, 4, (0, 127))
     }
 
     /// A linear layer: outputs of unit 2^-12, biases too.
-    pub(crate) fn linear(layer: &Dense, place: impl Fn(usize) -> Input) -> Self {
-        Self::new(layer, place, 8, 0, (-(1 << 30), 1 << 30))
+    pub(crate) fn linear(kernel: Kernel, layer: &Dense, place: impl Fn(usize) -> Input) -> Self {
+        Self::new(kernel, layer, place, 8, 0, (-(1 << 30), 1 << 30))
     }
 
-    fn new(layer: &Dense, place: impl Fn(usize) -> Input, unit_shift: i64, bias_bits: i64, bounds: (i64, i64)) -> Self {
+    fn new(kernel: Kernel, layer: &Dense, place: impl Fn(usize) -> Input, unit_shift: i64, bias_bits: i64, bounds: (i64, i64)) -> Self {
         let places: Vec<Input> = (0..layer.n_in).map(place).collect();
         let end = |of: fn(&Input) -> Option<usize>| places.iter().filter_map(of).map(|at| at + 1).max().unwrap_or(0);
         let quads = end(|input| if let Input::Narrow(at) = input { Some(*at) } else { None }).div_ceil(QUAD);
         let pairs = end(|input| if let Input::Wide(at) = input { Some(*at) } else { None }).div_ceil(PAIR);
         let panels = layer.n_out.div_ceil(LANES);
-        let mut narrow = vec![0i8; panels * quads * LANES * QUAD];
-        let mut wide = vec![0i16; panels * pairs * LANES * PAIR];
+        let scalar = kernel == Kernel::Scalar;
+        let lanes = |wanted: bool, inputs: usize| if wanted { panels * inputs * LANES } else { 0 };
+        let mut narrow = vec![0i8; lanes(!scalar, quads * QUAD)];
+        let mut wide = vec![0i16; lanes(!scalar, pairs * PAIR)];
+        let mut plain = vec![0i16; lanes(scalar, quads * QUAD + pairs * PAIR)];
         let none = Scale { factor: [0; LANES], offset: [[0; LANES / 2]; 2], shift: [[0; LANES / 2]; 2] };
         let mut scales = vec![none; panels];
         for (o, weights) in layer.weights.chunks_exact(layer.n_in.max(1)).enumerate() {
             let (panel, lane) = (o / LANES, o % LANES);
             for (&weight, &place) in weights.iter().zip(&places) {
                 match place {
+                    Input::Narrow(at) if scalar => plain[(panel * (quads * QUAD + pairs * PAIR) + at) * LANES + lane] = weight.into(),
+                    Input::Wide(at) if scalar => plain[(panel * (quads * QUAD + pairs * PAIR) + quads * QUAD + at) * LANES + lane] = weight.into(),
                     Input::Narrow(at) => narrow[((panel * quads + at / QUAD) * LANES + lane) * QUAD + at % QUAD] = weight,
                     Input::Wide(at) => wide[((panel * pairs + at / PAIR) * LANES + lane) * PAIR + at % PAIR] = weight.into(),
                 }
@@ -84,7 +91,7 @@ impl Packed {
             scale.shift[lane % 2][lane / 2] = shift;
             scale.offset[lane % 2][lane / 2] = (i64::from(bias) << (shift - bias_bits)) + (1 << (shift - 1));
         }
-        Self { n_out: layer.n_out, quads, pairs, narrow, wide, scales, bounds }
+        Self { n_out: layer.n_out, quads, pairs, narrow, wide, plain, scales, bounds }
     }
 
     /// Output units.
@@ -111,6 +118,12 @@ impl Packed {
     pub(super) fn panel(&self, panel: usize) -> (&[i8], &[i16]) {
         let (narrow, wide) = (self.quads * LANES * QUAD, self.pairs * LANES * PAIR);
         (&self.narrow[panel * narrow..][..narrow], &self.wide[panel * wide..][..wide])
+    }
+
+    /// All weights of one panel, for the scalar kernel: those of narrow inputs and those of wide ones, one input after the other.
+    pub(super) fn plain_panel(&self, panel: usize) -> (&[i16], &[i16]) {
+        let (narrow, wide) = (self.quads * QUAD * LANES, self.pairs * PAIR * LANES);
+        self.plain[panel * (narrow + wide)..][..narrow + wide].split_at(narrow)
     }
 }
 

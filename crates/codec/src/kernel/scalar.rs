@@ -31,27 +31,20 @@ fn run<T>(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [T], narrowed
 /// Sums over all inputs of one pixel, one a lane.
 #[inline(always)]
 fn sums(layer: &Packed, panel: usize, rows: &Rows<'_>, cell: usize) -> [i32; LANES] {
-    let (narrow, wide) = layer.panel(panel);
+    let (narrow, wide) = layer.plain_panel(panel);
     let mut sums = [0i32; LANES];
+    let mut add = |weights: &[i16], input: i16| {
+        for (sum, &weight) in sums.iter_mut().zip(weights) {
+            *sum += i32::from(weight) * i32::from(input);
+        }
+    };
     if !narrow.is_empty() {
         let inputs = &rows.narrow[cell * rows.narrow_stride..][..layer.quads * QUAD];
-        for (weights, input) in narrow.chunks_exact(LANES * QUAD).zip(inputs.chunks_exact(QUAD)) {
-            let x = [i16::from(input[0]), i16::from(input[1]), i16::from(input[2]), i16::from(input[3])];
-            for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(QUAD)) {
-                for (&weight, x) in weights.iter().zip(x) {
-                    *sum += i32::from(i16::from(weight)) * i32::from(x);
-                }
-            }
-        }
+        narrow.chunks_exact(LANES).zip(inputs).for_each(|(weights, &input)| add(weights, input.into()));
     }
     if !wide.is_empty() {
         let inputs = &rows.wide[cell * rows.wide_stride..][..layer.pairs * PAIR];
-        for (weights, input) in wide.chunks_exact(LANES * PAIR).zip(inputs.chunks_exact(PAIR)) {
-            let (a, b) = (i32::from(input[0]), i32::from(input[1]));
-            for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(PAIR)) {
-                *sum += i32::from(weights[0]) * a + i32::from(weights[1]) * b;
-            }
-        }
+        wide.chunks_exact(LANES).zip(inputs).for_each(|(weights, &input)| add(weights, input));
     }
     sums
 }

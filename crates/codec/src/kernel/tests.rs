@@ -45,9 +45,9 @@ fn every_kernel_equals_plain_arithmetic() {
                 let value = (sum(cell, o) * step + (i64::from(layer.biases[o]) << (shift - bias_bits)) + (1 << (shift - 1))) >> shift;
                 value.clamp(bounds.0, bounds.1)
             };
-            let (hidden, linear) = (Packed::hidden(&layer, place), Packed::linear(&layer, place));
-            let stride = hidden.output_stride();
             for kernel in Kernel::all() {
+                let (hidden, linear) = (Packed::hidden(kernel, &layer, place), Packed::linear(kernel, &layer, place));
+                let stride = hidden.output_stride();
                 let mut narrowed = vec![200u8; cells * stride];
                 hidden.run_hidden(kernel, &rows, cells, &mut narrowed);
                 let mut logits = vec![7i32; cells * stride];
