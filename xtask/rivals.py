@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sizes and speeds of lossless image codecs on a folder of images, by way of imagecodecs.
 
-usage: rivals.py FOLDER [--run jxl,webp] [--threads N] [--repeat N]
+usage: rivals.py FOLDER [--run jxl,jxl7,webp] [--threads N] [--repeat N]
 needs: pip install imagecodecs pillow numpy
 
 Prints one JSON object a line for each codec and setting. Every image is decoded again and compared.
@@ -83,15 +83,20 @@ def same(one, two):
     return numpy.array_equal(one, two)
 
 
-def measure(tool, settings, threads, repeat, arrays, encode, decode):
-    start = time.perf_counter()
-    coded = [encode(array) for array in arrays]
-    encode_seconds = time.perf_counter() - start
-    timings = []
-    for _ in range(repeat):
+def measure(tool, settings, threads, repeat, arrays, encode, decode, jobs=1):
+    """`jobs` images are coded at a time, each on a thread of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(jobs) as pool:
+        run = pool.map if jobs > 1 else map
         start = time.perf_counter()
-        back = [decode(data) for data in coded]
-        timings.append(time.perf_counter() - start)
+        coded = list(run(encode, arrays))
+        encode_seconds = time.perf_counter() - start
+        timings = []
+        for _ in range(repeat):
+            start = time.perf_counter()
+            back = list(run(decode, coded))
+            timings.append(time.perf_counter() - start)
     wrong = sum(not same(one, two) for one, two in zip(arrays, back))
     print(
         json.dumps(
@@ -139,6 +144,17 @@ def main():
                 lambda array: imagecodecs.jpegxl_encode(array, lossless=True, effort=effort, numthreads=threads),
                 lambda data: imagecodecs.jpegxl_decode(data, numthreads=threads),
             )
+    if "jxl7" in run:
+        measure(
+            "jxl (" + imagecodecs.jpegxl_version() + ")",
+            "lossless, effort 7; each image, one a thread",
+            options.threads,
+            options.repeat,
+            arrays,
+            lambda array: imagecodecs.jpegxl_encode(array, lossless=True, effort=7, numthreads=1),
+            lambda data: imagecodecs.jpegxl_decode(data, numthreads=1),
+            jobs=options.threads,
+        )
     if "webp" in run:
         measure(
             "webp (" + imagecodecs.webp_version() + ")",

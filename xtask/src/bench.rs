@@ -8,6 +8,7 @@ mod raw_tar;
 mod rival;
 mod row;
 mod set;
+mod speed;
 mod stored;
 
 use anyhow::Result;
@@ -18,6 +19,8 @@ use clap::Subcommand;
 pub(crate) enum BenchCommand {
     /// Size and speed of whole sets; writes benches/rate.csv and benches/rate.md.
     Rate(rate::RateArgs),
+    /// Speed of coding under a given Program, by threads and instructions; writes benches/speed.csv and benches/speed.md.
+    Speed(speed::SpeedArgs),
 }
 
 /// Runs one bench.
@@ -27,5 +30,6 @@ pub(crate) enum BenchCommand {
 pub(crate) fn run(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Rate(args) => rate::run(args),
+        BenchCommand::Speed(args) => speed::run(args),
     }
 }

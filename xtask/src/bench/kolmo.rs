@@ -144,15 +144,23 @@ impl Rival for Kolmo {
     }
 }
 
-/// The last line of type `compress_summary` among JSON Lines.
+/// The summary in the last line of type `compress_summary`.
 fn last_summary(stdout: &str) -> Result<CompressSummary> {
-    let mut lines = stdout.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let last = lines.find(|value| value["type"] == "compress_summary").context("kolmo printed no compress_summary")?;
-    let summary: CompressSummary = serde_json::from_value(last).context("compress_summary lacks a field the bench needs")?;
+    let summary: CompressSummary =
+        serde_json::from_value(last_line(stdout, "compress_summary")?).context("compress_summary lacks a field the bench needs")?;
     if summary.schema != 1 {
         bail!("compress_summary of schema {}; the bench knows 1", summary.schema);
     }
     Ok(summary)
+}
+
+/// The last line of type `kind` among JSON Lines.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn last_line(stdout: &str, kind: &str) -> Result<serde_json::Value> {
+    let mut lines = stdout.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    lines.find(|value| value["type"] == kind).with_context(|| format!("kolmo printed no {kind}"))
 }
 
 /// Whether the summary says what can be seen from outside.

@@ -56,10 +56,7 @@ pub(crate) struct RateArgs {
 /// If a set cannot be read, a tool fails, or kolmo does not give back what it was given.
 pub(crate) fn run(args: &RateArgs) -> Result<()> {
     let root = workspace::root()?;
-    let data = match &args.data {
-        Some(data) => data.clone(),
-        None => Some(root.join("../shared/data")).filter(|folder| folder.is_dir()).map_or_else(dataset::cache_folder, Ok)?,
-    };
+    let data = data_folder(args.data.as_deref(), &root)?;
     if let Some(stray) = args.pixels.iter().find(|set| !args.sets.contains(set)) {
         bail!("--pixels names {stray}, which is not among the sets");
     }
@@ -91,6 +88,12 @@ pub(crate) fn run(args: &RateArgs) -> Result<()> {
         std::fs::write(&table, row::markdown(&rows)).with_context(|| format!("{} cannot be written", table.display()))?;
     }
     Ok(())
+}
+
+/// The folder that holds the sets.
+pub(super) fn data_folder(wished: Option<&Path>, root: &Path) -> Result<PathBuf> {
+    let shared = || Some(root.join("../shared/data")).filter(|folder| folder.is_dir());
+    wished.map(Path::to_path_buf).or_else(shared).map_or_else(dataset::cache_folder, Ok)
 }
 
 /// The tools asked for; image coders by their own programs where installed, else by imagecodecs.
