@@ -169,7 +169,9 @@ fn indices() -> Vec<Refused> {
         ("image_of_other_shape.kolmo", Corrupt, "its digest differs", column(Column::Widths, &run(5, 2))),
         ("item_in_no_block.kolmo", Corrupt, "out of range", column(Column::ItemBlocks, &[run(0, 2), run(4, 1), run(0, 1)].concat())),
         ("block_of_no_program.kolmo", Corrupt, "block Programs of the index", column(Column::BlockPrograms, &[run(9, 1), run(0, 1)].concat())),
-        ("block_of_unknown_method.kolmo", Unsupported, "block method 1", column(Column::BlockMethods, &run(1, 2))),
+        ("block_of_unknown_method.kolmo", Unsupported, "block method 77", column(Column::BlockMethods, &run(77, 2))),
+        // Until format 1.1 this was an unknown method.
+        ("direct_block_called_adaptive.kolmo", Corrupt, "its digest differs", column(Column::BlockMethods, &run(1, 2))),
         ("block_of_no_item.kolmo", Corrupt, "items and blocks do not match", idle),
         ("copy_of_itself.kolmo", Corrupt, "copy targets of the index", column(Column::CopyTargets, &[0])),
         ("copy_from_before_the_first.kolmo", Corrupt, "copy targets of the index", column(Column::CopyTargets, &[77])),

@@ -13,7 +13,7 @@ mod machine;
 mod ring;
 mod walk;
 
-use crate::adaptive::{Adaptive, Decide, Place, REACH};
+use crate::adaptive::{Adaptive, Decide, REACH};
 use crate::cdf::Mixture;
 use crate::context::Plane;
 use crate::error::Error;
@@ -22,7 +22,7 @@ use crate::limits::Budget;
 use crate::program::Program;
 use crate::range::decoder::RangeDecoder;
 use crate::range::encoder::RangeEncoder;
-use machine::Code;
+use machine::{Code, Place};
 use walk::walk;
 
 /// Pixels of a batch; part of the format, since it orders the symbols.
@@ -144,9 +144,9 @@ impl Code for DirectEncode<'_> {
     const FINDS: bool = false;
 
     #[inline]
-    fn code(&mut self, mixture: &Mixture, _: &Place<'_>, known: u8) -> Result<u8, Error> {
-        self.0.encode(known, mixture);
-        Ok(known)
+    fn code(&mut self, _: &[Plane], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
+        symbols.iter().zip(mixtures).for_each(|(&symbol, mixture)| self.0.encode(symbol, mixture));
+        Ok(())
     }
 }
 
@@ -157,8 +157,11 @@ impl Code for DirectDecode {
     const FINDS: bool = true;
 
     #[inline]
-    fn code(&mut self, mixture: &Mixture, _: &Place<'_>, _: u8) -> Result<u8, Error> {
-        self.0.decode(mixture)
+    fn code(&mut self, _: &[Plane], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
+        for (symbol, mixture) in symbols.iter_mut().zip(mixtures) {
+            *symbol = self.0.decode(mixture)?;
+        }
+        Ok(())
     }
 }
 
@@ -172,8 +175,12 @@ impl Code for AdaptiveEncode<'_> {
     const FINDS: bool = false;
 
     #[inline]
-    fn code(&mut self, mixture: &Mixture, place: &Place<'_>, known: u8) -> Result<u8, Error> {
-        self.adaptive.code(mixture, place, &mut Known { symbol: known.into(), encoder: self.encoder })
+    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
+        for ((symbol, place), mixture) in symbols.iter_mut().zip(places).zip(mixtures) {
+            let known = &mut Known { symbol: (*symbol).into(), encoder: self.encoder };
+            *symbol = self.adaptive.code(mixture, &at(planes, c, place), known)?;
+        }
+        Ok(())
     }
 }
 
@@ -187,9 +194,18 @@ impl Code for AdaptiveDecode {
     const FINDS: bool = false;
 
     #[inline]
-    fn code(&mut self, mixture: &Mixture, place: &Place<'_>, _: u8) -> Result<u8, Error> {
-        self.adaptive.code(mixture, place, &mut self.decoder)
+    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
+        for ((symbol, place), mixture) in symbols.iter_mut().zip(places).zip(mixtures) {
+            *symbol = self.adaptive.code(mixture, &at(planes, c, place), &mut self.decoder)?;
+        }
+        Ok(())
     }
+}
+
+fn at<'a>(planes: &'a [Plane], c: usize, place: &Place) -> crate::adaptive::Place<'a> {
+    let plane = &planes[place.image];
+    let base = plane.bases(place.y, place.x)[c].into();
+    crate::adaptive::Place { plane, image: place.image, y: place.y, x: place.x, c, base }
 }
 
 /// Decisions towards a symbol, encoded.

@@ -7,7 +7,6 @@
 
 use super::BATCH;
 use super::ring::Ring;
-use crate::adaptive::Place;
 use crate::cdf::Mixture;
 use crate::context::{MAX_CHANNELS, Plane, Window};
 use crate::error::Error;
@@ -25,13 +24,23 @@ pub(super) struct Cell {
     pub(super) row: usize,
 }
 
+/// Where a sample is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Number of the image in its block.
+    pub(crate) image: usize,
+    pub(crate) y: usize,
+    pub(crate) x: usize,
+}
+
 /// Codes symbols under the distributions that a Program gives.
 pub(super) trait Code {
     /// Whether distributions are to be prepared for [`Mixture::find`].
     const FINDS: bool;
 
-    /// Codes one symbol and returns it; `known` is the symbol in the plane, which only an encoder has.
-    fn code(&mut self, mixture: &Mixture, place: &Place<'_>, known: u8) -> Result<u8, Error>;
+    /// Codes channel `c` (in coding order) of the pixels of a batch. `symbols` are those in the planes, which only an encoder knows; afterwards they are
+    /// those that were coded.
+    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error>;
 }
 
 /// A Program ready to run, with the memory its later stages look back into.
@@ -48,6 +57,7 @@ pub(super) struct Machine<'p> {
     wide: Vec<i16>,
     logits: Vec<i32>,
     mixtures: Vec<Mixture>,
+    places: Vec<Place>,
     bases: Vec<[i16; MAX_CHANNELS]>,
     residuals: Vec<[i16; MAX_CHANNELS]>,
 }
@@ -109,6 +119,7 @@ impl<'p> Machine<'p> {
             wide: vec![0; wide],
             logits: vec![0; logits],
             mixtures: vec![Mixture::by(kernel, program.bit_depth, program.components, program.spikes.len()); BATCH],
+            places: Vec::with_capacity(BATCH),
             bases: vec![[0; MAX_CHANNELS]; BATCH],
             residuals: vec![[0; MAX_CHANNELS]; BATCH],
         })
@@ -222,14 +233,22 @@ impl<'p> Machine<'p> {
                 mixture.prepare();
             }
         }
-        for (((cell, bases), residuals), mixture) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(&self.mixtures) {
+        let mut symbols = [0u8; BATCH];
+        let symbols = &mut symbols[..cells.len()];
+        let at = |cell: &Cell, plane: &Plane| (cell.y * plane.width + cell.x) * plane.channels + c;
+        for (symbol, cell) in symbols.iter_mut().zip(cells) {
+            let plane = &planes[cell.image];
+            *symbol = plane.samples[at(cell, plane)] >> log2_scale;
+        }
+        self.places.clear();
+        self.places.extend(cells.iter().map(|cell| Place { image: cell.image, y: cell.y, x: cell.x }));
+        code.code(planes, c, &self.places, &self.mixtures[..cells.len()], symbols)?;
+        for (((cell, bases), residuals), &mut symbol) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(symbols) {
             let plane = &mut planes[cell.image];
-            let at = (cell.y * plane.width + cell.x) * plane.channels + c;
-            let place = Place { plane, image: cell.image, y: cell.y, x: cell.x, c, base: bases[c].into() };
-            let symbol = code.code(mixture, &place, plane.samples[at] >> log2_scale)?;
-            let sample = &mut plane.samples[at];
-            *sample = symbol << log2_scale;
-            residuals[c] = i16::from(*sample) - bases[c];
+            let sample = symbol << log2_scale;
+            let at = at(cell, plane);
+            plane.samples[at] = sample;
+            residuals[c] = i16::from(sample) - bases[c];
         }
         Ok(())
     }
