@@ -13,7 +13,7 @@ mod machine;
 mod ring;
 mod walk;
 
-use crate::adaptive::{Adaptive, Decide, REACH};
+use crate::adaptive::{Adaptive, Decide, Place, REACH};
 use crate::cdf::Mixture;
 use crate::context::Plane;
 use crate::error::Error;
@@ -22,7 +22,7 @@ use crate::limits::Budget;
 use crate::program::Program;
 use crate::range::decoder::RangeDecoder;
 use crate::range::encoder::RangeEncoder;
-use machine::{Code, Place};
+use machine::Code;
 use walk::walk;
 
 /// Pixels of a batch; part of the format, since it orders the symbols.
@@ -130,7 +130,7 @@ fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageR
         Method::Direct => walk(program, kernel, slope, &mut planes, budget, &mut DirectEncode(&mut encoder))?,
         Method::Adaptive => {
             let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, slope, &mut planes, budget, &mut AdaptiveEncode { adaptive, encoder: &mut encoder })?;
+            walk(program, kernel, slope, &mut planes, budget, &mut Mixed { adaptive, coder: &mut encoder })?;
         }
     }
     let (bytes, ideal_bits) = encoder.finish();
@@ -165,67 +165,32 @@ impl Code for DirectDecode {
     }
 }
 
-/// Symbols as decisions, encoded.
-struct AdaptiveEncode<'a> {
+/// Symbols as decisions, mixed with what the block has shown so far.
+struct Mixed<C> {
     adaptive: Adaptive,
-    encoder: &'a mut RangeEncoder,
+    coder: C,
 }
 
-impl Code for AdaptiveEncode<'_> {
+impl<C: Decide> Code for Mixed<C> {
     const FINDS: bool = false;
 
     #[inline]
     fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
-        for ((symbol, place), mixture) in symbols.iter_mut().zip(places).zip(mixtures) {
-            let known = &mut Known { symbol: (*symbol).into(), encoder: self.encoder };
-            *symbol = self.adaptive.code(mixture, &at(planes, c, place), known)?;
-        }
-        Ok(())
+        self.adaptive.code(planes, c, places, mixtures, symbols, &mut self.coder)
     }
 }
 
-/// Symbols as decisions, decoded.
-struct AdaptiveDecode {
-    adaptive: Adaptive,
-    decoder: RangeDecoder,
-}
-
-impl Code for AdaptiveDecode {
-    const FINDS: bool = false;
-
+impl Decide for &mut RangeEncoder {
     #[inline]
-    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
-        for ((symbol, place), mixture) in symbols.iter_mut().zip(places).zip(mixtures) {
-            *symbol = self.adaptive.code(mixture, &at(planes, c, place), &mut self.decoder)?;
-        }
-        Ok(())
-    }
-}
-
-fn at<'a>(planes: &'a [Plane], c: usize, place: &Place) -> crate::adaptive::Place<'a> {
-    let plane = &planes[place.image];
-    let base = plane.bases(place.y, place.x)[c].into();
-    crate::adaptive::Place { plane, image: place.image, y: place.y, x: place.x, c, base }
-}
-
-/// Decisions towards a symbol, encoded.
-struct Known<'a> {
-    symbol: u32,
-    encoder: &'a mut RangeEncoder,
-}
-
-impl Decide for Known<'_> {
-    #[inline]
-    fn decide(&mut self, p: u32, middle: u32) -> Result<bool, Error> {
-        let up = self.symbol >= middle;
-        self.encoder.encode_decision(up, p);
-        Ok(up)
+    fn decide(&mut self, p: u32, known: bool) -> Result<bool, Error> {
+        self.encode_decision(known, p);
+        Ok(known)
     }
 }
 
 impl Decide for RangeDecoder {
     #[inline]
-    fn decide(&mut self, p: u32, _: u32) -> Result<bool, Error> {
+    fn decide(&mut self, p: u32, _: bool) -> Result<bool, Error> {
         self.decode_decision(p)
     }
 }
@@ -272,7 +237,7 @@ fn decode_by(
         Method::Direct => walk(program, kernel, slope, &mut planes, budget, &mut DirectDecode(decoder))?,
         Method::Adaptive => {
             let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, slope, &mut planes, budget, &mut AdaptiveDecode { adaptive, decoder })?;
+            walk(program, kernel, slope, &mut planes, budget, &mut Mixed { adaptive, coder: decoder })?;
         }
     }
     Ok(planes.into_iter().map(|plane| plane.into_samples(&program.order, program.bit_depth)).collect())

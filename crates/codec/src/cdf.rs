@@ -240,16 +240,16 @@ impl Mixture {
         if z < 0 { (1 << 24) - upper } else { upper }
     }
 
-    /// Mean of the distribution, in whole 8-bit steps, `0..=255`.
+    /// Mean of the distribution, unit 1/16 of an 8-bit step, `0..=4080`.
     #[inline]
     #[must_use]
-    pub fn centre(&self) -> u8 {
+    pub fn centre(&self) -> u16 {
         let (weights, spikes) = self.split_weights();
         let log2_scale = self.log2_scale();
         // Weights sum to less than 2^16 and places are below 2^16: 32 bits hold each product's sum but for the sign.
         let means: u32 = self.means.iter().zip(weights).map(|(mean, &weight)| weight * (*mean).clamp(0, 255 << 8).cast_unsigned()).sum();
         let exact: u32 = self.values.iter().zip(spikes).map(|(&value, &weight)| weight * (value << (8 + log2_scale))).sum();
-        ((means + exact) >> 24) as u8
+        ((means + exact) >> 20) as u16
     }
 
     /// Start and width of a symbol's share.

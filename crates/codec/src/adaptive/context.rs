@@ -2,105 +2,128 @@
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "positions are checked against the plane; values are 8-bit")]
 
 use super::Place;
-use super::lms::TAPS;
-use crate::context::MAX_CHANNELS;
+use super::fit::INPUTS;
+use crate::context::{MAX_CHANNELS, Plane};
 
 /// Contexts of the counters.
-pub(crate) const CONTEXTS: usize = 9;
+pub(crate) const CONTEXTS: usize = 6;
+/// Contexts in a vector: the last two are nobody's.
+pub(crate) const LANES: usize = 8;
 
 /// Multipliers of the hash: odd, and unlike each other.
-pub(crate) const ODD: [u64; 5] = [0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x27D4_EB2F_1656_67C5, 0x85EB_CA77_C2B2_AE63];
+const ODD: [u32; 5] = [0x9E37_79B1, 0x85EB_CA77, 0xC2B2_AE3D, 0x27D4_EB2F, 0x1656_67B1];
 
 /// Spreads what is in a number over all its bits.
 #[inline(always)]
-pub(crate) const fn spread(mut hash: u64) -> u64 {
-    hash ^= hash >> 29;
-    hash = hash.wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    hash ^ hash >> 32
+pub(crate) const fn spread(mut hash: u32) -> u32 {
+    hash ^= hash >> 15;
+    hash = hash.wrapping_mul(0x2C1B_3C6D);
+    hash ^= hash >> 12;
+    hash = hash.wrapping_mul(0x297A_2D39);
+    hash ^ hash >> 15
 }
 
 #[inline(always)]
-fn hash(parts: [i32; 5]) -> u64 {
-    spread(parts.iter().zip(ODD).fold(0, |sum, (&part, odd)| sum.wrapping_add(u64::from(part.cast_unsigned()).wrapping_mul(odd))))
+fn hash(parts: [i32; 5]) -> u32 {
+    parts.iter().zip(ODD).fold(0, |sum: u32, (&part, odd)| sum.wrapping_add(part.cast_unsigned().wrapping_mul(odd)))
 }
 
 /// West, north, north-west, north-east, two to the west, two to the north. Outside the image: west is 0, north is west, and each of the
 /// others is the nearest of these two.
 type Six = [i32; 6];
 
-/// What is known around a sample.
+/// What is known around a sample of channel `now`.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
+    now: usize,
     /// For each channel.
     around: [Six; MAX_CHANNELS],
     /// Samples of the channels already coded in this pixel.
     here: [i32; MAX_CHANNELS],
 }
 
-/// The sample at an earlier place, if it lies inside the image.
+/// Further places, as rows up and columns right: these four, and eight more where there is room.
+const FURTHER: [(usize, isize); 4] = [(1, 2), (2, 1), (1, -2), (2, -1)];
+const FURTHEST: [(usize, isize); 8] = [(0, -3), (3, 0), (2, 2), (2, -2), (3, 1), (3, -1), (0, -4), (1, -3)];
+/// West, north, north-west, north-east.
+const NEAREST: [(usize, isize); 4] = [(0, -1), (1, 0), (1, -1), (1, 1)];
+
+/// Index of an earlier sample, if it lies inside the image.
 #[inline(always)]
-fn value(place: &Place<'_>, up: usize, dx: isize, c: usize) -> Option<i32> {
-    let plane = place.plane;
+fn index(plane: &Plane, place: &Place, (up, dx): (usize, isize), c: usize) -> Option<usize> {
     let x = place.x.checked_add_signed(dx).filter(|&x| x < plane.width && place.y >= up)?;
-    Some(plane.samples[((place.y - up) * plane.width + x) * plane.channels + c].into())
+    Some(((place.y - up) * plane.width + x) * plane.channels + c)
+}
+
+/// An earlier sample, if it lies inside the image.
+#[inline(always)]
+fn value(plane: &Plane, place: &Place, at: (usize, isize), c: usize) -> Option<i32> {
+    index(plane, place, at, c).map(|at| plane.samples[at].into())
 }
 
 impl Neighbours {
     #[inline(always)]
-    pub(crate) fn new(place: &Place<'_>) -> Self {
+    pub(crate) fn new(plane: &Plane, place: &Place, now: usize) -> Self {
         let mut around = [[0; 6]; MAX_CHANNELS];
         let mut here = [0; MAX_CHANNELS];
-        for c in 0..place.plane.channels {
-            let w = value(place, 0, -1, c).unwrap_or(0);
-            let n = value(place, 1, 0, c).unwrap_or(w);
-            let or = |up, dx, other| value(place, up, dx, c).unwrap_or(other);
-            around[c] = [w, n, or(1, -1, n), or(1, 1, n), or(0, -2, w), or(2, 0, n)];
-            if c < place.c {
-                here[c] = or(0, 0, 0);
+        for (c, (around, here)) in around.iter_mut().zip(&mut here).enumerate().take(plane.channels) {
+            let w = value(plane, place, (0, -1), c).unwrap_or(0);
+            let n = value(plane, place, (1, 0), c).unwrap_or(w);
+            let or = |at, other| value(plane, place, at, c).unwrap_or(other);
+            *around = [w, n, or((1, -1), n), or((1, 1), n), or((0, -2), w), or((2, 0), n)];
+            if c < now {
+                *here = or((0, 0), 0);
             }
         }
-        Self { around, here }
+        Self { now, around, here }
     }
 
-    /// Inputs of the linear predictor: for each channel its six neighbours and, if it is known, its sample here, each minus the channel's
-    /// base (mean of west and north; of the channel to be coded, the Program's); then, below four channels, four places further off.
+    /// Inputs of a fit; `centre` and `misses` (the Program's mean and signed errors) have unit 1/16.
     #[inline(always)]
-    pub(crate) fn taps(&self, place: &Place<'_>, taps: &mut [i32; TAPS]) {
+    pub(crate) fn taps(&self, plane: &Plane, place: &Place, centre: i32, misses: &[i16], taps: &mut [i16; INPUTS]) {
+        let middle = (centre + 8) >> 4;
         let mut taps = taps.iter_mut();
         let mut push = |value: i32| {
             if let Some(tap) = taps.next() {
-                *tap = value;
+                *tap = value.clamp(-127, 127) as i16;
             }
         };
-        for (c, around) in self.around[..place.plane.channels].iter().enumerate() {
-            let base = if c == place.c { place.base } else { (around[0] + around[1]) >> 1 };
-            around.iter().for_each(|&neighbour| push(neighbour - base));
-            if c < place.c {
-                push(self.here[c] - base);
+        let far = |at| value(plane, place, at, self.now).map_or(0, |value| value - middle);
+        let miss = |at, c| index(plane, place, at, c).map_or(0, |at| i32::from(misses[at]) >> 3);
+        self.around[self.now].iter().for_each(|&neighbour| push(neighbour - middle));
+        FURTHER.iter().for_each(|&at| push(far(at)));
+        NEAREST.iter().for_each(|&at| push(miss(at, self.now)));
+        for (c, (&[w, n, nw, ne, ..], here)) in self.around.iter().zip(self.here).enumerate().take(plane.channels) {
+            if c < self.now {
+                push(miss((0, 0), c));
+                [w, n, nw, ne].iter().for_each(|&neighbour| push(neighbour - here));
+            } else if c > self.now {
+                [w, nw, ne].iter().for_each(|&neighbour| push(neighbour - n));
+                [(0, -1), (1, 0)].iter().for_each(|&at| push(miss(at, c)));
             }
         }
-        if place.plane.channels < MAX_CHANNELS {
-            for (up, dx) in [(1, 2), (2, 1), (1, -2), (2, -1)] {
-                push(value(place, up, dx, place.c).map_or(0, |value| value - place.base));
-            }
-        }
+        FURTHEST.iter().for_each(|&at| push(far(at)));
+        taps.for_each(|tap| *tap = 0);
     }
 
-    /// The predictor's errors nearby, unit 1/16; 4 steps where there are none.
+    /// Absolute errors nearby, of the expert and of the Program, unit 1/16; 4 steps where there are none.
     #[inline(always)]
-    pub(crate) fn spread(&self, place: &Place<'_>, errors: &[u16]) -> i32 {
-        let plane = place.plane;
-        let error = |up: usize, dx: isize| {
-            let x = place.x.checked_add_signed(dx).filter(|&x| x < plane.width && place.y >= up);
-            x.map_or(64, |x| i32::from(errors[((place.y - up) * plane.width + x) * plane.channels + place.c]))
-        };
-        (3 * error(0, -1) + 3 * error(1, 0) + error(1, -1) + error(1, 1)) >> 3
+    pub(crate) fn spread(&self, plane: &Plane, place: &Place, errors: &[u16], misses: &[i16]) -> (i32, i32) {
+        let near = NEAREST.map(|at| index(plane, place, at, self.now));
+        let error = |at: Option<usize>| at.map_or(64, |at| i32::from(errors[at]));
+        let missed = |at: Option<usize>| at.map_or(64, |at| i32::from(misses[at]).abs());
+        let far = |at: (usize, isize)| error(index(plane, place, at, self.now));
+        let further = [(0, -2), (2, 0)].into_iter().chain(FURTHER).map(far).sum::<i32>();
+        let [w, n, nw, ne] = near.map(error);
+        let spread = (4 * w + 4 * n + nw + ne + further) >> 4;
+        let [w, n, nw, ne] = near.map(missed);
+        (spread, (3 * w + 3 * n + nw + ne) >> 3)
     }
 
     /// How much the neighbours differ, in four classes.
     #[inline(always)]
-    pub(crate) fn activity(&self, c: usize) -> usize {
-        let [w, n, nw, ne, ..] = self.around[c];
+    pub(crate) fn activity(&self) -> usize {
+        let [w, n, nw, ne, ..] = self.around[self.now];
         match (w - nw).abs() + (n - nw).abs() + (n - ne).abs() {
             0..6 => 0,
             6..20 => 1,
@@ -111,32 +134,35 @@ impl Neighbours {
 
     /// Which of the neighbours are equal, five bits.
     #[inline(always)]
-    pub(crate) fn equal(&self, c: usize) -> usize {
-        let [w, n, nw, ne, ww, nn] = self.around[c];
+    pub(crate) fn equal(&self) -> usize {
+        let [w, n, nw, ne, ww, nn] = self.around[self.now];
         [w == n, w == nw, n == ne, w == ww, n == nn].iter().rev().fold(0, |bits, &same| bits * 2 + usize::from(same))
     }
 
-    /// Hashes of the contexts; `centre` is the Program's.
+    /// Hashes of the contexts; `centre` is the Program's mean in whole steps.
     #[inline(always)]
-    pub(crate) fn hashes(&self, place: &Place<'_>, centre: i32) -> [u64; CONTEXTS] {
-        let c = place.c;
+    pub(crate) fn hashes(&self, centre: i32) -> [u32; LANES] {
+        let c = self.now;
         let [w, n, nw, ne, ww, _] = self.around[c];
         let before = |back: usize| c.checked_sub(back).map_or((0, 0, 0), |b| (self.here[b], self.around[b][0], self.around[b][1]));
         let ((p, p_w, p_n), (q, ..)) = (before(1), before(2));
-        let parity = ((place.y & 1) * 2 + (place.x & 1)) as i32;
         let gradient = (w + n - nw).clamp(0, 255);
-        let alone = c == 0;
         let tag = |number: i32| number * 4 + c as i32;
-        [
-            hash([tag(1), w, n, 0, 0]),
-            if alone { hash([tag(2), w, nw, 0, 0]) } else { hash([tag(2), p, q, 0, 0]) },
-            if alone { hash([tag(3), n, ne, 0, 0]) } else { hash([tag(3), w + p - p_w, n + p - p_n, 0, 0]) },
-            if alone { hash([tag(4), ww, w, 0, 0]) } else { hash([tag(4), p, centre, 0, 0]) },
-            hash([tag(5), gradient, ne >> 2, 0, 0]),
-            hash([tag(6), p - p_w + w, q, parity, 0]),
-            hash([tag(7), w, n, nw, ne]),
-            hash([tag(8), centre, w, n, 0]),
-            if alone { hash([tag(9), w, n, nw, ww]) } else { hash([tag(9), w, n, p, q]) },
-        ]
+        let [first, second, third, sixth] = if c == 0 {
+            [[w, nw, 0, 0], [n, ne, 0, 0], [ww, w, 0, 0], [w, n, nw, ww]]
+        } else {
+            [[p, q, 0, 0], [w + p - p_w, n + p - p_n, 0, 0], [p, centre, 0, 0], [w, n, p, q]]
+        };
+        let with = |number, [a, b, c, d]: [i32; 4]| hash([tag(number), a, b, c, d]);
+        let fifth = [w, n, nw, ne];
+        [with(1, first), with(2, second), with(3, third), with(4, [gradient, ne >> 2, 0, 0]), with(5, fifth), with(6, sixth), 0, 0]
     }
+}
+
+/// How well the expert does nearby, in eight classes, eight times; and against the Program, in eight: see [`Neighbours::spread`].
+#[inline(always)]
+pub(crate) fn better(spread: i32, missed: i32) -> usize {
+    let rough = [8, 16, 32, 64, 96, 160, 256].iter().map(|&bound| usize::from(spread >= bound)).sum::<usize>();
+    let against = [8, 12, 14, 16, 17, 19, 24].iter().map(|&bound| usize::from((spread + 8) * 16 >= bound * (missed + 8))).sum::<usize>();
+    8 * rough + against
 }

@@ -1,15 +1,21 @@
 //! Adaptive counters: how often a decision fell which way under a context.
-#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "slots are masked, nodes are 1..=15, counts are 0..=60")]
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "lines are masked, nodes are 1..=7, counts are 0..=60")]
 
-use super::context::{ODD, spread};
+use super::context::{CONTEXTS, LANES, spread};
 
-/// Fifteen counters, one for each node of a tree of four decisions, from index 1; index 0 tells whose they are (24 bits) above how
+/// Decisions that share a slot.
+pub(crate) const SLOT_LEVELS: u32 = 3;
+
+/// Seven counters, one for each node of a tree of three decisions, from index 1; index 0 tells whose they are (24 bits) above how
 /// often it was looked up (8 bits; 0: nobody's).
 ///
 /// A counter is a probability (22 bits, unit 2^-22) above the number of decisions seen (10 bits).
+type Slot = [u32; 8];
+
+/// The two slots that a hash may have.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
-pub(crate) struct Slot([u32; 16]);
+pub(crate) struct Line([Slot; 2]);
 
 /// Even odds, nothing seen.
 const NEW: u32 = 1 << 31;
@@ -19,67 +25,101 @@ const LIMIT: u32 = 60;
 /// Slots of all contexts, found by hash.
 #[derive(Debug)]
 pub(crate) struct Table {
-    log2_slots: u32,
-    /// Shape `[contexts, 2^log2_slots]`.
-    slots: Vec<Slot>,
+    log2_lines: u32,
+    /// Shape `[contexts, 2^log2_lines]`.
+    lines: Vec<Line>,
+}
+
+/// Hashes of contexts for the slots that begin after the decisions of `node` (a 1, then one bit a decision).
+#[inline(always)]
+pub(crate) fn salted(hashes: &[u32; LANES], node: u32) -> [u32; LANES] {
+    hashes.map(|hash| spread(hash.wrapping_add(node.wrapping_mul(0x9E37_79B9))))
 }
 
 impl Table {
-    pub(crate) fn new(contexts: usize, log2_slots: u32) -> Self {
-        Self { log2_slots, slots: vec![Slot([0; 16]); contexts << log2_slots] }
+    /// `2^log2_lines` lines, at most 2^24, for each context.
+    pub(crate) fn new(log2_lines: u32) -> Self {
+        Self { log2_lines, lines: vec![Line([[0; 8]; 2]); CONTEXTS << log2_lines] }
+    }
+
+    #[inline(always)]
+    fn line(&self, context: usize, hash: u32) -> usize {
+        (context << self.log2_lines) | (hash >> (32 - self.log2_lines)) as usize
+    }
+
+    /// Asks for the memory that [`Table::find`] is going to need.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, hashes: &[u32; LANES]) {
+        #[cfg(target_arch = "x86_64")]
+        for (context, &hash) in hashes[..CONTEXTS].iter().enumerate() {
+            super::x86::prefetch(&self.lines[self.line(context, hash)]);
+        }
     }
 
     /// The slot of each context's hash. It is cleared if it was another's; of the two that a hash may have, the one looked up less gives way.
     #[inline(always)]
-    pub(crate) fn find<const N: usize>(&mut self, hashes: &[u64; N], salt: u32, found: &mut [usize; N]) {
-        let mask = (1usize << self.log2_slots) - 1;
-        let mut tags = [0u32; N];
-        let mut owners = [[0u32; 2]; N];
-        // All of memory that is needed is asked for before any of it is waited for: this loop has no branches on what it reads.
-        for (context, &hash) in hashes.iter().enumerate() {
-            let hash = if salt == 0 { hash } else { spread(hash.wrapping_add(u64::from(salt).wrapping_mul(ODD[0]))) };
-            let first = (context << self.log2_slots) | ((hash >> 32) as usize & mask);
-            found[context] = first;
-            tags[context] = hash as u32 & !255;
-            owners[context] = [self.slots[first].0[0], self.slots[first ^ 1].0[0]];
-        }
-        for ((found, tag), [first, second]) in found.iter_mut().zip(tags).zip(owners) {
+    pub(crate) fn find(&mut self, hashes: &[u32; LANES], found: &mut [u32; CONTEXTS]) {
+        for (context, (&hash, found)) in hashes.iter().zip(found).enumerate() {
+            let number = self.line(context, hash);
+            let tag = hash << 8;
+            let line = &mut self.lines[number].0;
+            let [first, second] = [line[0][0], line[1][0]];
             let is_its_own = |owner: u32| owner & !255 == tag && owner & 255 != 0;
-            let is_mine = is_its_own(first) || is_its_own(second);
-            let (swap, owner) =
-                if is_mine { (!is_its_own(first), if is_its_own(first) { first } else { second }) } else { (first & 255 > second & 255, tag) };
-            *found ^= usize::from(swap);
-            let slot = &mut self.slots[*found].0;
-            if !is_mine {
-                *slot = [NEW; 16];
+            let (first_is, second_is) = (is_its_own(first), is_its_own(second));
+            let is_second = if first_is | second_is { !first_is } else { first & 255 > second & 255 };
+            let slot = &mut line[usize::from(is_second)];
+            if !(first_is | second_is) {
+                *slot = [NEW; 8];
+                slot[0] = tag;
             }
-            slot[0] = owner + u32::from(owner & 255 != 255);
+            slot[0] += u32::from(slot[0] & 255 != 255);
+            *found = (number * 2 + usize::from(is_second)) as u32;
         }
     }
 
-    /// Log-odds of a decision, and a milder figure that trusts a counter the more the more it has seen; both 0 for a new one.
+    /// The counters of a decision.
     #[inline(always)]
-    pub(crate) fn logits(&self, slot: usize, node: usize, stretch: &[i16]) -> (i32, i32) {
-        let counter = self.slots[slot].0[node & 15];
-        let (p, seen) = ((counter >> 10).cast_signed(), (counter & 1023).cast_signed());
-        if seen == 0 {
-            return (0, 0);
+    pub(crate) fn counters(&self, slots: &[u32; CONTEXTS], node: usize) -> [u32; LANES] {
+        let mut counters = [NEW; LANES];
+        for (counter, &slot) in counters.iter_mut().zip(slots) {
+            *counter = self.lines[(slot >> 1) as usize].0[(slot & 1) as usize][node & 7];
         }
-        (stretch[(p >> 10) as usize].into(), ((p - (1 << 21)) * seen.min(30)) >> 17)
+        counters
     }
 
-    /// Moves a counter towards what it has seen.
+    /// Puts the counters of a decision back.
     #[inline(always)]
-    pub(crate) fn learn(&mut self, slot: usize, node: usize, up: bool, rates: &[u32]) {
-        let counter = &mut self.slots[slot].0[node & 15];
+    pub(crate) fn put(&mut self, slots: &[u32; CONTEXTS], node: usize, counters: &[u32; LANES]) {
+        for (&slot, &counter) in slots.iter().zip(counters) {
+            self.lines[(slot >> 1) as usize].0[(slot & 1) as usize][node & 7] = counter;
+        }
+    }
+}
+
+/// Log-odds of counters, and milder figures that trust a counter the more the more it has seen; both 0 for a new one.
+#[inline(always)]
+pub(crate) fn logits(counters: &[u32; LANES], stretch: &[i16; 4096]) -> [[i32; LANES]; 2] {
+    let logits = counters.map(|counter| i32::from(stretch[(counter >> 20) as usize]));
+    [
+        std::array::from_fn(|i| if counters[i] & 1023 == 0 { 0 } else { logits[i] }),
+        counters.map(|counter| (((counter >> 10).cast_signed() - (1 << 21)) * (counter & 1023).min(30).cast_signed()) >> 17),
+    ]
+}
+
+/// Moves counters towards what they have seen.
+#[inline(always)]
+pub(crate) fn learn(counters: &mut [u32; LANES], up: bool, rates: &[i32; 64]) {
+    let target = if up { (1 << 22) - 1 } else { 0 };
+    let taken = counters.map(|counter| rates[(counter & 63) as usize]);
+    for (counter, rate) in counters.iter_mut().zip(taken) {
         let (p, seen) = ((*counter >> 10).cast_signed(), *counter & 1023);
-        let target = if up { (1 << 22) - 1 } else { 0 };
-        let p = p + ((i64::from(target - p) * i64::from(rates[seen as usize])) >> 16) as i32;
+        // |target - p| >> 7 is at most 2^15, a rate below 2^15.5.
+        let p = p + ((((target - p) >> 7) * rate) >> 9);
         *counter = p.cast_unsigned() << 10 | (seen + 1).min(LIMIT);
     }
 }
 
 /// Entry `n` is `2^16 / (n + 1.5)`, rounded down: what a counter that has seen `n` decisions takes of the next.
-pub(crate) fn rates() -> Vec<u32> {
-    (0..=LIMIT).map(|n| (2 << 16) / (2 * n + 3)).collect()
+pub(crate) fn rates() -> Box<[i32; 64]> {
+    Box::new(std::array::from_fn(|n| (2 << 16) / (2 * n as i32 + 3)))
 }

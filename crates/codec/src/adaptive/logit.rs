@@ -36,6 +36,9 @@ pub(crate) fn probability(logit: i32) -> u32 {
 }
 
 /// Log-odds of the 4096 probabilities `(i + 1/2) / 4096`.
-pub(crate) fn table() -> Vec<i16> {
-    (0..4096u32).map(|i| of_masses(2 * i + 1, 8191 - 2 * i) as i16).collect()
+pub(crate) fn table() -> Box<[i16; 4096]> {
+    Box::new(std::array::from_fn(|i| {
+        let i = i as u32;
+        of_masses(2 * i + 1, 8191 - 2 * i) as i16
+    }))
 }

@@ -1,54 +1,51 @@
 //! Logistic mixing: a weighted sum of log-odds whose weights learn from each decision.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "sets are as many as their numbers; ranges stand beside the sums")]
 
-/// Inputs of a mixer: three vectors of eight, the last lanes unused.
-pub(crate) const INPUTS: usize = 24;
-/// A weight of 1.
-pub(crate) const ONE: i32 = 1 << 16;
-/// Weights stay below 2.
-const BOUND: i32 = 2 * ONE - 1;
+/// Inputs of a mixer: two vectors of eight.
+pub(crate) const INPUTS: usize = 16;
+/// Kinds of sets. A decision uses the sum of one set of each.
+pub(crate) const KINDS: usize = 4;
+/// Weights, of unit 2^-16, stay below 2.
+const BOUND: i32 = (1 << 17) - 1;
 
-/// Sets of weights, unit 2^-16. A decision uses the sum of one set of each kind.
+/// Sets of weights of one kind.
 #[derive(Debug)]
 pub(crate) struct Mixer {
     sets: Vec<Set>,
+    /// Decisions that a set has learned from, at most 2^16 - 1.
+    seen: Vec<u16>,
 }
 
 #[derive(Debug, Clone)]
 #[repr(align(64))]
-struct Set {
-    weights: [i32; INPUTS],
-    /// Decisions it has learned from.
-    seen: u32,
-}
+struct Set([i32; INPUTS]);
 
 impl Mixer {
     pub(crate) fn new(sets: usize, weights: [i32; INPUTS]) -> Self {
-        Self { sets: vec![Set { weights, seen: 0 }; sets] }
-    }
-
-    /// The weighted sum of the inputs, unit 2^-12 of theirs.
-    ///
-    /// Weights are below 2^13 here and the inputs' sizes sum to less than 2^16 (3071 + 64 + 2047 + 9 x (2307 + 480)), so three sums stay
-    /// below 2^31.
-    #[inline(always)]
-    pub(crate) fn dot(&self, set: usize, inputs: &[i32; INPUTS]) -> i32 {
-        self.sets[set].weights.iter().zip(inputs).map(|(&weight, &input)| (weight >> 4) * input).sum()
+        Self { sets: vec![Set(weights); sets], seen: vec![0; sets] }
     }
 
     /// Moves a set by `error` (decision minus its probability, unit 2^-16); fast at first.
     #[inline(always)]
     pub(crate) fn learn(&mut self, set: usize, inputs: &[i32; INPUTS], error: i32) {
-        let set = &mut self.sets[set];
-        set.seen = set.seen.saturating_add(1);
-        let shift = match set.seen {
-            0..256 => 16,
-            256..1024 => 17,
-            1024..8192 => 18,
-            _ => 19,
-        };
-        for (weight, &input) in set.weights.iter_mut().zip(inputs) {
-            *weight = (*weight + ((input * error + (1 << (shift - 1))) >> shift)).clamp(-BOUND, BOUND);
-        }
+        let seen = self.seen[set].saturating_add(1);
+        self.seen[set] = seen;
+        let shift = 16 + u32::from(seen >= 256) + u32::from(seen >= 1024) + u32::from(seen >= 8192);
+        let half = 1 << (shift - 1);
+        // On copies: the compiler then sees that nothing overlaps, and makes vectors of it.
+        let (inputs, weights) = (*inputs, self.sets[set].0);
+        self.sets[set].0 = std::array::from_fn(|i| (weights[i] + ((inputs[i] * error + half) >> shift)).min(BOUND).max(-BOUND));
     }
+}
+
+/// Log-odds that one set of each kind makes of the inputs.
+///
+/// Sums of weights are at most 2^15 here, and the inputs' sizes sum to less than 2^16 (3071 + 64 + 7 x 2307 + 6 x 480), so the sum stays
+/// below 2^31.
+#[inline(always)]
+pub(crate) fn mix(mixers: &[Mixer; KINDS], sets: &[usize; KINDS], inputs: &[i32; INPUTS]) -> i32 {
+    let [first, second, third, fourth] = std::array::from_fn(|kind| mixers[kind].sets[sets[kind]].0);
+    let inputs = *inputs;
+    let products: [i32; INPUTS] = std::array::from_fn(|i| (((first[i] + second[i]) + (third[i] + fourth[i])) >> 4) * inputs[i]);
+    products.iter().sum::<i32>() >> 12
 }

@@ -1,24 +1,99 @@
-//! The same walk compiled for AVX2: its loops over mixer inputs and predictor taps become vectors.
-#![allow(unsafe_code, reason = "a call into a function compiled for other instructions; the plain function is its oracle")]
+//! The loops of [`Adaptive`] compiled for AVX2, so that they become vectors; the plain functions are their oracle.
+#![allow(unsafe_code, reason = "calls into functions compiled for other instructions, and prefetches; the plain functions are their oracle")]
 
-use super::{Adaptive, Decide, Place};
+use std::arch::x86_64::{
+    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_mullo_epi32, _mm256_set1_epi32, _mm256_srai_epi32, _mm256_storeu_si256,
+    _mm256_sub_epi32,
+};
+
+use super::fit::{INPUTS, LOG2_WINDOW};
+use super::{Adaptive, Place};
+use crate::block::BATCH;
 use crate::cdf::Mixture;
-use crate::error::Error;
+use crate::context::Plane;
 
-/// Whether this machine runs [`code`].
+/// Whether this machine runs the functions below.
 pub(super) fn has() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("lzcnt")
 }
 
-/// See [`Adaptive::code`]; only for an `Adaptive` whose `vectors` is set.
-#[inline]
-pub(super) fn code(adaptive: &mut Adaptive, mixture: &Mixture, place: &Place<'_>, decide: &mut impl Decide) -> Result<u8, Error> {
-    assert!(adaptive.vectors);
-    // SAFETY: `vectors` is set only where `has` said that these instructions exist.
-    unsafe { code_avx2(adaptive, mixture, place, decide) }
+/// Asks for the cache line of `value`.
+#[inline(always)]
+pub(super) fn prefetch<T>(value: &T) {
+    // SAFETY: a prefetch has no effect that a program could see, and every x86-64 has it.
+    unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(value).cast()) }
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-fn code_avx2(adaptive: &mut Adaptive, mixture: &Mixture, place: &Place<'_>, decide: &mut impl Decide) -> Result<u8, Error> {
-    adaptive.code_plain(mixture, place, decide)
+/// Defines safe functions that run a plain one compiled for AVX2, for an `Adaptive` whose `vectors` is set.
+macro_rules! compiled {
+    ($($name:ident, $inner:ident, $plain:ident($($argument:ident: $kind:ty),*);)*) => {
+        $(
+            #[inline]
+            pub(super) fn $name(adaptive: &mut Adaptive, $($argument: $kind),*) {
+                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+                #[inline(never)]
+                fn $inner(adaptive: &mut Adaptive, $($argument: $kind),*) {
+                    adaptive.$plain($($argument),*);
+                }
+                assert!(adaptive.vectors);
+                // SAFETY: `vectors` is set only where `has` said that these instructions exist.
+                unsafe { $inner(adaptive, $($argument),*) }
+            }
+        )*
+    };
+}
+
+compiled! {
+    look_around, look_around_avx2, look_around(planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture]);
+    look_up, look_up_avx2, look_up(lanes: usize);
+    weigh, weigh_avx2, weigh(c: usize, level: u32, from: usize, mixtures: &[Mixture]);
+    learn, learn_avx2, learn(from: usize, to: usize);
+    settle, settle_avx2, settle(planes: &[Plane], c: usize, places: &[Place]);
+}
+
+/// What [`super::fit::accumulate`] does, if this machine has AVX2; else false, and nothing is done.
+#[inline]
+pub(super) fn accumulate(products: &mut [[i32; INPUTS]; INPUTS], inputs: &[[i16; INPUTS]], trusted: &[[i16; INPUTS]]) -> bool {
+    if !is_x86_feature_detected!("avx2") {
+        return false;
+    }
+    // SAFETY: it has been asked for.
+    unsafe { accumulate_avx2(products, inputs, trusted) };
+    true
+}
+
+/// Samples two by two: the products of both are summed by one instruction.
+#[target_feature(enable = "avx2")]
+fn accumulate_avx2(products: &mut [[i32; INPUTS]; INPUTS], inputs: &[[i16; INPUTS]], trusted: &[[i16; INPUTS]]) {
+    const VECTORS: usize = INPUTS / 8;
+    let pair = |values: &[[i16; INPUTS]]| -> [i32; INPUTS] {
+        std::array::from_fn(|i| {
+            let second = values.get(1).map_or(0, |second| i32::from(second[i]));
+            i32::from(values[0][i]) & 0xffff | second << 16
+        })
+    };
+    let (mut pairs, mut factors) = ([[0i32; INPUTS]; BATCH / 2], [[0i32; INPUTS]; BATCH / 2]);
+    for ((to, factor), (input, trusted)) in pairs.iter_mut().zip(&mut factors).zip(inputs.chunks(2).zip(trusted.chunks(2))) {
+        (*to, *factor) = (pair(input), pair(trusted));
+    }
+    let n_pairs = inputs.len().div_ceil(2).min(BATCH / 2);
+    let n = _mm256_set1_epi32(inputs.len() as i32);
+    // SAFETY: a row has room for `VECTORS` vectors of eight i32; unaligned loads and stores take any address.
+    let load = |row: &[i32; INPUTS], at: usize| unsafe { _mm256_loadu_si256(row.as_ptr().cast::<__m256i>().add(at)) };
+    for (i, row) in products.iter_mut().enumerate() {
+        let mut sums: [__m256i; VECTORS] = std::array::from_fn(|at| {
+            let sum = load(row, at);
+            _mm256_sub_epi32(sum, _mm256_mullo_epi32(_mm256_srai_epi32::<{ LOG2_WINDOW as i32 }>(sum), n))
+        });
+        for (pair, factor) in pairs[..n_pairs].iter().zip(&factors) {
+            let factor = _mm256_set1_epi32(factor[i]);
+            for (at, sum) in sums.iter_mut().enumerate() {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(load(pair, at), factor));
+            }
+        }
+        for (at, &sum) in sums.iter().enumerate() {
+            // SAFETY: as for `load`.
+            unsafe { _mm256_storeu_si256(row.as_mut_ptr().cast::<__m256i>().add(at), sum) };
+        }
+    }
 }

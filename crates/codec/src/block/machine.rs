@@ -7,6 +7,7 @@
 
 use super::BATCH;
 use super::ring::Ring;
+use crate::adaptive::Place;
 use crate::cdf::Mixture;
 use crate::context::{MAX_CHANNELS, Plane, Window};
 use crate::error::Error;
@@ -22,15 +23,6 @@ pub(super) struct Cell {
     pub(super) x: usize,
     /// Index of the row among the rows of all images.
     pub(super) row: usize,
-}
-
-/// Where a sample is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// Number of the image in its block.
-    pub(crate) image: usize,
-    pub(crate) y: usize,
-    pub(crate) x: usize,
 }
 
 /// Codes symbols under the distributions that a Program gives.

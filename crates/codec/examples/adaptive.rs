@@ -1,0 +1,76 @@
+//! What adaptive coding saves and what it costs, on the images of an archive's Program blocks:
+//! `cargo run --release -p kolmo-codec --example adaptive -- ARCHIVE [IMAGES]`, one thread.
+#![allow(clippy::print_stdout, reason = "it is a command")]
+
+use std::error::Error;
+use std::time::Instant;
+
+use kolmo_codec::Limits;
+use kolmo_codec::block::{self, ImageRef, Method};
+use kolmo_codec::container::{BlockCoding, Content, Reader};
+use kolmo_codec::limits::Budget;
+use kolmo_codec::program::Program;
+
+/// Pixels of a block, as archives have them.
+const BLOCK_PIXELS: usize = 1 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).ok_or("usage: adaptive ARCHIVE [IMAGES]")?;
+    let most = std::env::args().nth(2).map_or(Ok(usize::MAX), |count| count.parse())?;
+    let mut reader = Reader::open(std::fs::File::open(&path)?, &Limits::default())?;
+    let mut budget = Budget::new(u64::MAX);
+    let raw = reader.programs().iter().map(|entry| entry.raw(&mut budget)).collect::<Result<Vec<_>, _>>()?;
+    let programs = raw.iter().map(|bytes| Program::from_bytes(bytes, &Limits::default())).collect::<Result<Vec<_>, _>>()?;
+    let mut images = Vec::new();
+    for number in 0..reader.index().blocks.len() {
+        let BlockCoding::Program { program: 0, method } = reader.index().blocks[number].coding else { continue };
+        let number = u32::try_from(number)?;
+        let shape = |item: u32| match reader.index().items[item as usize].content {
+            Content::Image { height, width, .. } => Some((height as usize, width as usize)),
+            _ => None,
+        };
+        let shapes: Vec<_> = reader.parts(number).iter().filter_map(|part| shape(part.item)).collect();
+        let bytes = reader.block_bytes(number, &mut budget)?;
+        images.extend(shapes.iter().copied().zip(block::decode_as(method, &programs[0], &shapes, &bytes, &mut budget)?));
+        if images.len() >= most {
+            break;
+        }
+    }
+    images.truncate(most);
+    let mut blocks: Vec<Vec<ImageRef<'_>>> = Vec::new();
+    let mut pixels = BLOCK_PIXELS;
+    for ((height, width), samples) in &images {
+        if pixels + height * width > BLOCK_PIXELS {
+            blocks.push(Vec::new());
+            pixels = 0;
+        }
+        pixels += height * width;
+        blocks.last_mut().ok_or("no block")?.push(ImageRef { height: *height, width: *width, samples });
+    }
+    let samples = images.iter().map(|(_, samples)| samples.len()).sum::<usize>() as f64;
+    for method in [Method::Direct, Method::Adaptive] {
+        let (mut bytes, mut encoding, mut decoding) = (0, 0.0, 0.0);
+        for images in &blocks {
+            let begun = Instant::now();
+            let encoded = block::encode_as(method, &programs[0], images)?;
+            encoding += begun.elapsed().as_secs_f64();
+            bytes += encoded.bytes.len();
+            let shapes: Vec<_> = images.iter().map(|image| (image.height, image.width)).collect();
+            let begun = Instant::now();
+            let decoded = block::decode_as(method, &programs[0], &shapes, &encoded.bytes, &mut budget)?;
+            decoding += begun.elapsed().as_secs_f64();
+            if decoded.iter().zip(images).any(|(decoded, image)| decoded != image.samples) {
+                return Err("a block came back different".into());
+            }
+        }
+        println!(
+            "{path} {}: {} images, {bytes} bytes, {:.4} bpsp, encoding {:.0} ns, decoding {:.0} ns a sample",
+            method.name(),
+            images.len(),
+            8.0 * bytes as f64 / samples,
+            encoding / samples * 1e9,
+            decoding / samples * 1e9,
+        );
+    }
+    Ok(())
+}

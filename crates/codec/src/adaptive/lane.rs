@@ -1,0 +1,61 @@
+//! What is known of one pixel of a batch while its sample is being coded.
+
+use super::context::{CONTEXTS, LANES};
+use super::expert::Expert;
+use super::mixer::{INPUTS, KINDS};
+
+/// A sample between what is known before its first decision and its last one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lane {
+    /// Its symbol, for an encoder.
+    pub(crate) known: u8,
+    /// Number of the fit.
+    pub(crate) fit: usize,
+    /// The Program's mean and what the fit adds to it, unit 1/16.
+    pub(crate) centre: i32,
+    pub(crate) correction: i32,
+    pub(crate) expert: Expert,
+    /// Choices among the sets of mixer weights.
+    pub(crate) activity: usize,
+    pub(crate) equal: usize,
+    pub(crate) apart: usize,
+    pub(crate) better: usize,
+    /// Hashes of the contexts, and of the present three decisions under them.
+    pub(crate) hashes: [u32; LANES],
+    pub(crate) slot_hashes: [u32; LANES],
+    /// Slots of the present three decisions, once `found`.
+    pub(crate) slots: [u32; CONTEXTS],
+    pub(crate) found: bool,
+    /// Decisions so far, after a 1: of the present three, and of all.
+    pub(crate) node: usize,
+    pub(crate) path: u32,
+    /// What is left of the alphabet, `low..high`, and the masses below its ends.
+    pub(crate) low: Edge,
+    pub(crate) high: Edge,
+    /// The edge that the present decision is about.
+    pub(crate) middle: Edge,
+    /// The present decision: whether the Program alone codes it, its probability (unit 2^-24), how it fell.
+    pub(crate) sure: bool,
+    pub(crate) p: u32,
+    pub(crate) up: bool,
+    /// What is mixed.
+    pub(crate) inputs: Inputs,
+    /// One set of mixer weights of each kind.
+    pub(crate) sets: [usize; KINDS],
+    pub(crate) counters: [u32; LANES],
+}
+
+/// Inputs of a mixer, aligned for vectors.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+pub(crate) struct Inputs(pub(crate) [i32; INPUTS]);
+
+/// A symbol, and the masses of those below it, unit 2^-24.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Edge {
+    pub(crate) symbol: u32,
+    /// Under the Program.
+    pub(crate) mass: u32,
+    /// Under the expert.
+    pub(crate) expert: u32,
+}
