@@ -64,6 +64,8 @@ pub(crate) struct Adaptive {
     rates: Box<[i32; 64]>,
     table: Table,
     mixers: [Mixer; KINDS],
+    /// For each channel and level, how often the Program was wrong of late where it was sure, unit 2^-16.
+    doubts: [i32; MAX_CHANNELS * 8],
     fits: Fits,
     /// For each image, shape `[height, width, channels]`, unit 1/16: the expert's absolute errors and the Program's signed ones.
     errors: Vec<Vec<u16>>,
@@ -76,9 +78,11 @@ pub(crate) struct Adaptive {
 
 /// Decisions of so many pixels are weighed before the first of them is learned from: 0.1 % against one by one on emoji, nothing elsewhere.
 const GROUP: usize = 16;
-/// Odds beyond 2^10 to 1 are coded as the Program says, and nothing learns from them: most upper bits are sure. Against 2^13 Kodak gains
+/// Odds beyond 2^10 to 1 are coded as the Program says, and no counter or mixer learns from them: most upper bits are sure. Against 2^13 Kodak gains
 /// 0.2 %, emoji lose 0.2 %, and a quarter to a half of the decisions are quick.
 const SURE: u32 = 10;
+/// Where the Program was wrong more often than once in 256 when it was sure, its decisions are mixed all the same.
+const DOUBT: i32 = 1 << 8;
 /// Bound of a mixed probability: 2^-15 either way.
 const LEAST: u32 = 1 << 9;
 /// First weights, unit 2^-16, of the counters' log-odds, the Program's and the expert's: 0.1 to 0.4 % better than 8000, 65536 and 0.
@@ -106,6 +110,7 @@ impl Adaptive {
             rates: counter::rates(),
             table: Table::new(log2_lines),
             mixers: [mixer(4, first), mixer(32, [0; INPUTS]), mixer(32, [0; INPUTS]), mixer(64, [0; INPUTS])],
+            doubts: [0; MAX_CHANNELS * 8],
             fits: Fits::new(planes, budget)?,
             errors: planes.iter().map(|plane| vec![0; plane.samples.len()]).collect(),
             misses: planes.iter().map(|plane| vec![0; plane.samples.len()]).collect(),
@@ -149,7 +154,7 @@ impl Adaptive {
                 let to = (from + GROUP).min(places.len());
                 run!(weigh(c, level, from, &mixtures[from..to]));
                 self.decide(level, from, to, decide)?;
-                run!(learn(from, to));
+                run!(learn(c, level, from, to));
             }
         }
         run!(settle(planes, c, places));
@@ -202,8 +207,11 @@ impl Adaptive {
             let expert = lane.expert.below((symbol << log2_scale).cast_signed()).clamp(lane.low.expert, lane.high.expert);
             lane.middle = Edge { symbol, mass: mixture.mass_below(symbol), expert };
             let (yes, no) = (lane.high.mass - lane.middle.mass, lane.middle.mass - lane.low.mass);
+            let at = c * 8 + level as usize;
             lane.sure = yes >> SURE > no || no >> SURE > yes;
-            if lane.sure {
+            lane.stated = yes > no;
+            lane.mixed = !lane.sure || self.doubts[at] >= DOUBT;
+            if !lane.mixed {
                 lane.p = (((u64::from(yes) << 24) / u64::from(yes + no)) as u32).clamp(1, (1 << 24) - 1);
                 continue;
             }
@@ -221,7 +229,6 @@ impl Adaptive {
             milds[CONTEXTS] = 64;
             lane.inputs.0[..LANES].copy_from_slice(&logits);
             lane.inputs.0[LANES..].copy_from_slice(&milds);
-            let at = c * 8 + level as usize;
             let sure = (stated.abs() >> 8).min(3) as usize;
             lane.sets = [at * 4 + lane.activity, at * 32 + lane.equal, at * 32 + lane.apart * 4 + sure, at * 64 + lane.better];
             lane.p = logit::probability(mixer::mix(&self.mixers, &lane.sets, &lane.inputs.0)).clamp(LEAST, (1 << 24) - LEAST);
@@ -241,9 +248,14 @@ impl Adaptive {
 
     /// Learns from some pixels' decisions.
     #[inline(always)]
-    fn learn(&mut self, from: usize, to: usize) {
+    fn learn(&mut self, c: usize, level: u32, from: usize, to: usize) {
+        let doubt = &mut self.doubts[c * 8 + level as usize];
         for lane in &mut self.lanes[from..to] {
-            if !lane.sure {
+            if lane.sure {
+                let wrong = lane.up != lane.stated;
+                *doubt += ((i32::from(wrong) << 16) - *doubt) >> 8;
+            }
+            if lane.mixed {
                 let error = ((i32::from(lane.up) << 24) - lane.p.cast_signed()) >> 8;
                 for (mixer, &set) in self.mixers.iter_mut().zip(&lane.sets) {
                     mixer.learn(set, &lane.inputs.0, error);

@@ -57,8 +57,8 @@ impl Method {
         }
     }
 
-    /// No block holds more samples than this for each of its bytes (and 16 more); see [`MOST_SAMPLES_PER_BYTE`]. A decision costs at least
-    /// 0.000044 bits when coded adaptively, and a sample is at least one: 181,800 to a byte.
+    /// No block holds more samples than this for each of its bytes (and 16 more); see [`MOST_SAMPLES_PER_BYTE`]. Coded adaptively, a decision
+    /// that is mixed costs at least 0.000044 bits, and a sample without one as much as when coded directly: 181,800 to a byte.
     const fn most_samples_per_byte(self) -> u64 {
         match self {
             Self::Direct => MOST_SAMPLES_PER_BYTE,

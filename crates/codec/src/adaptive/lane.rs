@@ -34,8 +34,11 @@ pub(crate) struct Lane {
     pub(crate) high: Edge,
     /// The edge that the present decision is about.
     pub(crate) middle: Edge,
-    /// The present decision: whether the Program alone codes it, its probability (unit 2^-24), how it fell.
+    /// The present decision: the way that the Program finds likelier, whether it is sure of it, whether others are asked, the probability of
+    /// upwards (unit 2^-24), how it fell.
+    pub(crate) stated: bool,
     pub(crate) sure: bool,
+    pub(crate) mixed: bool,
     pub(crate) p: u32,
     pub(crate) up: bool,
     /// What is mixed.

@@ -34,7 +34,7 @@ impl Mixer {
         let half = 1 << (shift - 1);
         // On copies: the compiler then sees that nothing overlaps, and makes vectors of it.
         let (inputs, weights) = (*inputs, self.sets[set].0);
-        self.sets[set].0 = std::array::from_fn(|i| (weights[i] + ((inputs[i] * error + half) >> shift)).min(BOUND).max(-BOUND));
+        self.sets[set].0 = std::array::from_fn(|i| (weights[i] + ((inputs[i] * error + half) >> shift)).clamp(-BOUND, BOUND));
     }
 }
 

@@ -19,32 +19,37 @@ fn log_odds_and_probabilities_are_inverse() {
 fn counters_approach_what_they_see() {
     let rates = counter::rates();
     let stretch = logit::table();
-    let mut table = Table::new(1, 6);
-    let mut slots = [0];
-    table.find(&[77], 0, &mut slots);
-    assert_eq!(table.logits(slots[0], 3, &stretch), (0, 0), "nothing seen");
+    let mut table = Table::new(6);
+    let mut slots = [0; CONTEXTS];
+    let hashes = [77; LANES];
+    table.find(&hashes, &mut slots);
+    assert_eq!(counter::logits(&table.counters(&slots, 3), &stretch), [[0; LANES]; 2], "nothing seen");
     let mut last = 0;
     for _ in 0..200 {
-        table.learn(slots[0], 3, true, &rates);
-        let (logit, mild) = table.logits(slots[0], 3, &stretch);
-        assert!(logit >= last && mild > 0);
-        last = logit;
+        let mut counters = table.counters(&slots, 3);
+        counter::learn(&mut counters, true, &rates);
+        table.put(&slots, 3, &counters);
+        let [logits, milds] = counter::logits(&counters, &stretch);
+        assert!(logits[0] >= last && milds[0] > 0);
+        last = logits[0];
     }
     assert!(last > 4 * 256, "four nats after 200 times the same: {last}");
-    table.find(&[77], 0, &mut slots);
-    assert_eq!(table.logits(slots[0], 3, &stretch).0, last, "found again");
+    let logit = |table: &mut Table, hash: u32| {
+        let mut slots = [0; CONTEXTS];
+        table.find(&[hash; LANES], &mut slots);
+        counter::logits(&table.counters(&slots, 3), &stretch)[0][0]
+    };
+    assert_eq!(logit(&mut table, 77), last, "found again");
     // Other hashes for the same two slots push each other out, never the one used most.
-    for tag in [0x100, 0x200, 0x300] {
-        table.find(&[tag], 0, &mut slots);
-        assert_eq!(table.logits(slots[0], 3, &stretch), (0, 0), "somebody else's");
+    for other in [0x100, 0x200, 0x300] {
+        assert_eq!(logit(&mut table, other), 0, "somebody else's");
     }
-    table.find(&[77], 0, &mut slots);
-    assert_eq!(table.logits(slots[0], 3, &stretch).0, last);
+    assert_eq!(logit(&mut table, 77), last);
 }
 
 #[test]
 fn a_mixer_finds_the_input_that_knows() {
-    let mut mixer = Mixer::new(1, [0; INPUTS]);
+    let mut mixers: [Mixer; KINDS] = std::array::from_fn(|_| Mixer::new(1, [0; INPUTS]));
     let mut state = 1u64;
     for _ in 0..4000 {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -52,33 +57,75 @@ fn a_mixer_finds_the_input_that_knows() {
         let mut inputs = [0; INPUTS];
         inputs[0] = if up { 512 } else { -512 };
         inputs[1] = if state >> 62 & 1 == 1 { 512 } else { -512 };
-        let p = logit::probability(mixer.dot(0, &inputs) >> 12);
-        mixer.learn(0, &inputs, ((i32::from(up) << 24) - p.cast_signed()) >> 8);
+        let p = logit::probability(mixer::mix(&mixers, &[0; KINDS], &inputs));
+        mixers[0].learn(0, &inputs, ((i32::from(up) << 24) - p.cast_signed()) >> 8);
     }
-    let mut knows = [0; INPUTS];
-    knows[0] = 512;
-    let mut guesses = [0; INPUTS];
-    guesses[1] = 512;
-    let (knows, guesses) = (mixer.dot(0, &knows) >> 12, mixer.dot(0, &guesses) >> 12);
-    assert!(knows > 700 && guesses.abs() < 128, "{knows} {guesses}");
+    let mixed = |input: usize| {
+        let mut inputs = [0; INPUTS];
+        inputs[input] = 512;
+        mixer::mix(&mixers, &[0; KINDS], &inputs)
+    };
+    assert!(mixed(0) > 700 && mixed(1).abs() < 128, "{} {}", mixed(0), mixed(1));
+}
+
+/// Inputs of a fit within +-50, and a target that three of them make.
+fn linear(state: &mut u64) -> ([i16; fit::INPUTS], i32) {
+    let taps: [i16; fit::INPUTS] = std::array::from_fn(|i| {
+        *state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        if i < 6 { ((*state >> 40) % 101) as i16 - 50 } else { 0 }
+    });
+    (taps, i32::from(taps[0]) * 12 + i32::from(taps[3]) * 8 - i32::from(taps[5]) * 4)
 }
 
 #[test]
-fn the_predictor_learns_a_linear_rule() {
-    let mut lms = Lms::NEW;
+fn a_fit_learns_a_linear_rule() {
+    let plane = Plane::blank(100, 100, 1);
+    let mut fits = Fits::new(&[plane], &mut Budget::new(1 << 20)).expect("room");
+    let fit = fits.find(0, 0, 0);
     let mut state = 9u64;
-    let mut late = 0;
-    for round in 0..20_000 {
-        let taps: [i32; TAPS] = std::array::from_fn(|i| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            if i < 6 { ((state >> 40) % 101) as i32 - 50 } else { 0 }
-        });
-        let truth = (taps[0] * 12 + taps[3] * 8 - taps[5] * 4) * 16 / 16;
-        let error = truth - lms.predict(&taps);
-        lms.learn(&taps, error);
-        if round >= 19_000 {
-            late += error.abs();
-        }
+    for _ in 0..100 {
+        let (taps, targets): (Vec<_>, Vec<_>) = (0..10).map(|_| linear(&mut state)).unzip();
+        fits.learn(fit, &taps, &targets, &[64; 10]);
     }
-    assert!(late / 1000 < 16, "less than one step at last: {late}");
+    let late: i32 = (0..100).map(|_| linear(&mut state)).map(|(taps, target)| (target - fits.predict(fit, &taps)).abs()).sum();
+    assert!(late / 100 < 8, "less than half a step at last: {late}");
+    // The next strip of the same image goes on from there, the last one from the strip before it.
+    let (taps, target) = linear(&mut state);
+    let _ = fits.find(0, 30, 0);
+    let strip = fits.find(0, 50, 0);
+    assert_ne!(strip, fit);
+    assert!((target - fits.predict(strip, &taps)).abs() < 16);
+}
+
+#[test]
+fn small_images_share_strips_and_none_outgrows_its_pixels() {
+    let strips = |shapes: &[(usize, usize)]| {
+        let planes: Vec<Plane> = shapes.iter().map(|&(height, width)| Plane::blank(height, width, 1)).collect();
+        let mut fits = Fits::new(&planes, &mut Budget::new(1 << 24)).expect("room");
+        let rows = shapes.iter().enumerate().flat_map(|(image, &(height, width))| (0..if width == 0 { 0 } else { height }).map(move |y| (image, y)));
+        rows.map(|(image, y)| fits.find(image, y, 0)).max().map_or(0, |last| last + 1)
+    };
+    assert_eq!(strips(&[(16, 16); 6]), 3, "two by two");
+    assert_eq!(strips(&[(100, 100)]), 5, "21 rows each");
+    assert_eq!(strips(&[(64, 768)]), 4, "16 rows each");
+    assert_eq!(strips(&[(5000, 1), (1 << 40, 0)]), 3);
+    assert!(matches!(Fits::new(&[Plane::blank(1 << 12, 1, 1)], &mut Budget::new(1 << 12)), Err(Error::LimitExceeded { .. })));
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn sums_of_products_are_the_same_by_any_instructions() {
+    let mut state = 5u64;
+    let mut roll = |bound: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % bound
+    };
+    for samples in [1, 2, 7, 16, 63, BATCH] {
+        let inputs: Vec<[i16; fit::INPUTS]> = (0..samples).map(|_| std::array::from_fn(|_| roll(255) as i16 - 127)).collect();
+        let trusted: Vec<[i16; fit::INPUTS]> = inputs.iter().map(|input| input.map(|input| input * 64)).collect();
+        let mut plain: [[i32; fit::INPUTS]; fit::INPUTS] = std::array::from_fn(|_| std::array::from_fn(|_| roll(1 << 30) as i32 - (1 << 29)));
+        let mut vectors = plain;
+        fit::accumulate(&mut plain, &inputs, &trusted);
+        assert!(!x86::has() || (x86::accumulate(&mut vectors, &inputs, &trusted) && plain == vectors), "{samples}");
+    }
 }

@@ -47,7 +47,7 @@ compiled! {
     look_around, look_around_avx2, look_around(planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture]);
     look_up, look_up_avx2, look_up(lanes: usize);
     weigh, weigh_avx2, weigh(c: usize, level: u32, from: usize, mixtures: &[Mixture]);
-    learn, learn_avx2, learn(from: usize, to: usize);
+    learn, learn_avx2, learn(c: usize, level: u32, from: usize, to: usize);
     settle, settle_avx2, settle(planes: &[Plane], c: usize, places: &[Place]);
 }
 
