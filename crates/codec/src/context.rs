@@ -63,6 +63,12 @@ impl Plane {
         (self.height, self.width)
     }
 
+    /// All samples, shape `[height, width, channels]`, channels in coding order, values scaled to 8 bits.
+    #[must_use]
+    pub fn samples(&self) -> &[u8] {
+        &self.samples
+    }
+
     /// The samples of the pixel at (`y`, `x`), in coding order.
     #[inline]
     #[must_use]

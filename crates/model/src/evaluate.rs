@@ -7,7 +7,6 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::host::HostNet;
-use crate::net::Net;
 use crate::sample::{Patch, Sampler};
 
 /// Side of the patches that cover an image.
@@ -25,7 +24,7 @@ pub struct SplitRates {
 }
 
 /// Mean bits per subpixel of a network over whole images.
-pub fn network(net: &Net, sampler: &Sampler, planes: &[Plane], bit_depth: u8, rounded: bool) -> f64 {
+pub fn network(weights: &[f32], sampler: &Sampler, planes: &[Plane], bit_depth: u8, rounded: bool) -> f64 {
     let mut patches = Vec::new();
     for (image, plane) in planes.iter().enumerate() {
         let (rows, columns) = plane.shape();
@@ -35,7 +34,7 @@ pub fn network(net: &Net, sampler: &Sampler, planes: &[Plane], bit_depth: u8, ro
             }
         }
     }
-    let (bits, samples) = HostNet::new(net, rounded).bits(sampler, planes, &patches, bit_depth);
+    let (bits, samples) = HostNet::new(sampler.shape(), weights, rounded).bits(sampler, planes, &patches, bit_depth);
     bits / samples as f64
 }
 

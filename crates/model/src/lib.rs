@@ -38,5 +38,6 @@ pub mod net;
 pub mod quantise;
 pub mod sample;
 pub mod train;
+pub mod weights;
 
 pub use error::Error;

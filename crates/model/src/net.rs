@@ -78,7 +78,8 @@ impl NetShape {
         (first + second + heads) as u64
     }
 
-    fn second_inputs(&self) -> usize {
+    /// Inputs of the second stage: features here, then features and residuals at each of [`NetShape::near`].
+    pub(crate) fn second_inputs(&self) -> usize {
         let features = self.first.last().copied().unwrap_or(0);
         features + Self::near().len() * (features + self.channels)
     }

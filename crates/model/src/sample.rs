@@ -46,9 +46,9 @@ pub struct Batch {
 #[derive(Debug, Clone)]
 pub struct Sampler {
     shape: NetShape,
-    window: Vec<Tap>,
-    spike_taps: Vec<Tap>,
-    follows: Vec<Option<u8>>,
+    pub(crate) window: Vec<Tap>,
+    pub(crate) spike_taps: Vec<Tap>,
+    pub(crate) follows: Vec<Option<u8>>,
 }
 
 impl Sampler {

@@ -1,13 +1,12 @@
 //! The training loop: from images to an integer Program.
 
+mod optimiser;
 mod schedule;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use burn::grad_clipping::GradientClippingConfig;
-use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use kolmo_codec::context::Plane;
 use kolmo_codec::program::Program;
@@ -17,10 +16,10 @@ use crate::device::Chosen;
 use crate::effort::Plan;
 use crate::error::Error;
 use crate::evaluate::{self, SplitRates};
-use crate::host::HostNet;
 use crate::net::{Inputs, Net, NetShape};
 use crate::quantise::{dequantise, host, quantise};
 use crate::sample::{Batch, Dealer, Sampler};
+use optimiser::Optimiser;
 use schedule::Schedule;
 
 /// Times that the network is measured on validation images in the course of training.
@@ -144,7 +143,7 @@ pub struct Trained {
 /// `InvalidArgument` for an empty set, `Checkpoint` for files that fail, `Cancelled` if the watcher says so.
 pub fn train(set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
     let device = run.device.device.clone().autodiff();
-    let mut start = (first_weights(plan, run, &device), 0);
+    let mut start = (first_weights(plan, run, &device).weights(), 0);
     if let (true, Some(place)) = (run.resume, &run.checkpoint)
         && let Some((net, progress)) = place.load(&device)?
     {
@@ -152,7 +151,7 @@ pub fn train(set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> R
             let what = "the checkpoint was made with another plan or seed; use the same --effort and --seed, or drop --resume".to_owned();
             return Err(Error::InvalidArgument { what });
         }
-        start = (net, progress.step);
+        start = (net.weights(), progress.step);
     }
     Trainer::new(set, plan, run, device)?.run(start.0, start.1, 1.0 - Plan::TUNING, watch)
 }
@@ -176,7 +175,7 @@ pub fn tune(program: &Program, set: &TrainSet, plan: &Plan, run: &Run, watch: &m
     let device = run.device.device.clone().autodiff();
     let (net, shape) = dequantise(program, &device)?;
     let plan = Plan { shape, ..plan.clone() };
-    Trainer::new(set, &plan, run, device)?.run(net, 0, 0.0, watch)
+    Trainer::new(set, &plan, run, device)?.run(net.weights(), 0, 0.0, watch)
 }
 
 /// Puts a batch on a device.
@@ -207,7 +206,7 @@ struct Trainer<'a> {
 
 /// The best network so far, by its rate on the checked images.
 struct Best {
-    net: Net,
+    weights: Vec<f32>,
     rate: f64,
     checks_since: u32,
 }
@@ -224,10 +223,10 @@ impl<'a> Trainer<'a> {
     }
 
     /// `floats` is the share of the schedule before rounding begins.
-    fn run(&self, mut net: Net, first: u64, floats: f64, watch: &mut dyn Watch) -> Result<Trained, Error> {
+    fn run(&self, mut weights: Vec<f32>, first: u64, floats: f64, watch: &mut dyn Watch) -> Result<Trained, Error> {
         let mut dealer = Dealer::new(&self.set.train, self.plan.patch_side, self.run.seed ^ first);
         let mut schedule = Schedule::new(self.plan, first, floats, self.run.time_budget);
-        let mut optimiser = optimiser();
+        let mut optimiser = Optimiser::new(&self.plan.shape);
         let (mut best, mut float) = (None, None);
         let mut loss = None;
         let mut stopped = "done";
@@ -235,14 +234,13 @@ impl<'a> Trainer<'a> {
         let mut step = first;
         while let Some(pace) = schedule.next(step) {
             if pace.rounded && float.is_none() {
-                net = settle(net, &mut best);
-                float = Some(net.clone().valid());
-                optimiser = self::optimiser();
+                weights = settle(weights, &mut best);
+                float = Some(weights.clone());
+                optimiser = Optimiser::new(&self.plan.shape);
                 // What tuning begins with is its first candidate.
-                self.check(&net, true, &mut best);
+                self.check(&weights, true, &mut best);
             }
-            let (next, bits) = self.step(net, &mut optimiser, &mut dealer, &pace);
-            net = next;
+            let bits = self.step(&mut weights, &mut optimiser, &mut dealer, &pace);
             step += 1;
             loss = Some(loss.map_or(bits, |loss: f64| loss * 0.98 + bits * 0.02));
             let elapsed = start.elapsed().as_secs_f64();
@@ -265,9 +263,9 @@ impl<'a> Trainer<'a> {
             }
             if step.is_multiple_of(self.plan.steps.div_ceil(CHECKS)) {
                 if let Some(place) = &self.run.checkpoint {
-                    place.save(&net.clone().valid(), &checkpoint::Progress { plan: self.plan.clone(), step, seed: self.run.seed })?;
+                    place.save(&self.net(&weights), &checkpoint::Progress { plan: self.plan.clone(), step, seed: self.run.seed })?;
                 }
-                if self.check(&net, pace.rounded, &mut best) && schedule.end_phase(step) {
+                if self.check(&weights, pace.rounded, &mut best) && schedule.end_phase(step) {
                     stopped = "early_stop";
                 }
             }
@@ -276,8 +274,8 @@ impl<'a> Trainer<'a> {
             stopped = "time_budget";
         }
         let rounded = float.is_some();
-        self.check(&net, rounded, &mut best);
-        let tuned = settle(net, &mut best).valid();
+        self.check(&weights, rounded, &mut best);
+        let tuned = settle(weights, &mut best);
         let float = float.unwrap_or_else(|| tuned.clone());
         let quantised = self.lower(&float)?;
         let program = if rounded { self.lower(&tuned)? } else { quantised.clone() };
@@ -299,21 +297,26 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// One batch: returns the moved network and the batch's bits per subpixel.
-    fn step(&self, net: Net, optimiser: &mut ModuleOptimizer, dealer: &mut Dealer, pace: &schedule::Pace) -> (Net, f64) {
+    /// One batch: moves the weights, returns the batch's bits per subpixel.
+    fn step(&self, weights: &mut [f32], optimiser: &mut Optimiser, dealer: &mut Dealer, pace: &schedule::Pace) -> f64 {
         let patches = dealer.deal(&self.set.train, self.plan.batch_pixels);
-        let (bits, samples, gradients) = if self.run.device.host {
-            let host = HostNet::new(&net, pace.rounded);
-            let (bits, samples, gradient) = host.gradient(&self.sampler, &self.set.train, &patches, self.set.bit_depth);
-            (bits, samples, host.register(&net, &gradient, &self.run.device.device))
+        let (bits, samples, mut gradient) = if self.run.device.host {
+            crate::host::gradient(weights, pace.rounded, &self.sampler, &self.set.train, &patches, self.set.bit_depth)
         } else {
+            let net = Net::with_weights(&self.plan.shape, weights, &self.device);
             self.autodiff(&net, &self.sampler.gather(&self.set.train, &patches), pace.rounded)
         };
-        (optimiser.step(pace.learning_rate, net, gradients), bits / samples as f64)
+        optimiser.step(weights, &mut gradient, pace.learning_rate as f32);
+        bits / samples as f64
+    }
+
+    /// The network as burn's modules, in the host's memory.
+    fn net(&self, weights: &[f32]) -> Net {
+        Net::with_weights(&self.plan.shape, weights, &Device::flex())
     }
 
     /// Bits, samples and gradients by burn's autodiff, on whatever device the network is.
-    fn autodiff(&self, net: &Net, batch: &Batch, rounded: bool) -> (f64, usize, GradientsParams) {
+    fn autodiff(&self, net: &Net, batch: &Batch, rounded: bool) -> (f64, usize, Vec<f32>) {
         let outputs = net.forward(&upload(batch, &self.plan.shape, &self.device), rounded);
         let values: Vec<Vec<f32>> = outputs.iter().map(|output| host(output.clone().detach())).collect();
         let (bits, gradients) = self.sampler.loss(batch, &values, self.set.bit_depth);
@@ -324,25 +327,24 @@ impl<'a> Trainer<'a> {
         });
         let gradients =
             parts.reduce(|sum, part| sum + part).map_or_else(GradientsParams::new, |sum| GradientsParams::from_grads(sum.backward(), net));
-        (bits, batch.samples.len(), gradients)
+        (bits, batch.samples.len(), net.gradient(&gradients))
     }
 
     /// Measures the network on the checked images; tells whether the phase has stopped making progress.
-    fn check(&self, net: &Net, rounded: bool, best: &mut Option<Best>) -> bool {
-        let plain = net.clone().valid();
-        let rate = evaluate::network(&plain, &self.sampler, &self.checked, self.set.bit_depth, rounded);
+    fn check(&self, weights: &[f32], rounded: bool, best: &mut Option<Best>) -> bool {
+        let rate = evaluate::network(weights, &self.sampler, &self.checked, self.set.bit_depth, rounded);
         tracing::debug!(rate, rounded, "checked");
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.rate);
         let checks_since = if rate < before - PROGRESS { 0 } else { best.as_ref().map_or(0, |best| best.checks_since + 1) };
         match best {
             Some(best) if rate >= best.rate => best.checks_since = checks_since,
-            _ => *best = Some(Best { net: net.clone(), rate, checks_since }),
+            _ => *best = Some(Best { weights: weights.to_vec(), rate, checks_since }),
         }
         checks_since >= PATIENCE
     }
 
-    fn lower(&self, net: &Net) -> Result<Program, Error> {
-        quantise(net, &self.plan.shape, &self.set.order, &self.follows, self.set.bit_depth)
+    fn lower(&self, weights: &[f32]) -> Result<Program, Error> {
+        quantise(&self.net(weights), &self.plan.shape, &self.set.order, &self.follows, self.set.bit_depth)
     }
 
     fn rates(&self, program: &Program) -> Result<SplitRates, Error> {
@@ -352,13 +354,9 @@ impl<'a> Trainer<'a> {
     }
 }
 
-fn optimiser() -> ModuleOptimizer {
-    AdamWConfig::new().with_weight_decay(1e-4).with_grad_clipping(Some(GradientClippingConfig::Norm(1.0))).init()
-}
-
-/// The best network of a phase that has ended, and a clean slate for the next.
-fn settle(last: Net, best: &mut Option<Best>) -> Net {
-    best.take().map_or(last, |best| best.net)
+/// The best weights of a phase that has ended, and a clean slate for the next.
+fn settle(last: Vec<f32>, best: &mut Option<Best>) -> Vec<f32> {
+    best.take().map_or(last, |best| best.weights)
 }
 
 /// Evenly chosen images of about `pixels` pixels together.

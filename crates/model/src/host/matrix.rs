@@ -4,21 +4,21 @@
 use gemm::{Parallelism, gemm};
 
 /// `out += a @ b`, with shapes `[n, k]`, `[k, m]`, `[n, m]`.
-pub(super) fn product(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
+pub(crate) fn product(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
     assert!(a.len() == n * k && b.len() == k * m && out.len() == n * m);
     // SAFETY: every index row * stride + column stays below the asserted lengths.
     unsafe { run((n, m, k), out.as_mut_ptr(), m, (a.as_ptr(), 1, k), (b.as_ptr(), 1, m)) }
 }
 
 /// `out += a @ transpose(b)`, with shapes `[n, k]`, `[m, k]`, `[n, m]`.
-pub(super) fn product_with_transposed(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
+pub(crate) fn product_with_transposed(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
     assert!(a.len() == n * k && b.len() == m * k && out.len() == n * m);
     // SAFETY: every index row * stride + column stays below the asserted lengths.
     unsafe { run((n, m, k), out.as_mut_ptr(), m, (a.as_ptr(), 1, k), (b.as_ptr(), k, 1)) }
 }
 
 /// `out += transpose(a) @ b`, with shapes `[n, k]`, `[n, m]`, `[k, m]`.
-pub(super) fn add_product_of_transposed(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
+pub(crate) fn add_product_of_transposed(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
     assert!(a.len() == n * k && b.len() == n * m && out.len() == k * m);
     // SAFETY: every index row * stride + column stays below the asserted lengths.
     unsafe { run((k, m, n), out.as_mut_ptr(), m, (a.as_ptr(), k, 1), (b.as_ptr(), 1, m)) }

@@ -12,7 +12,8 @@ use super::{MEAN_STEPS, MOST, SCALES, SHARED, Shape};
 /// Pixels at a time.
 pub const LANES: usize = 16;
 
-type Lane = [f32; LANES];
+/// One value a pixel.
+pub type Lane = [f32; LANES];
 
 /// What sixteen pixels' distributions are measured on.
 #[derive(Debug, Clone)]
@@ -36,31 +37,52 @@ impl Default for Targets {
 /// `outputs` and `gradient` have shape `[16, 3 * components + spikes]`; at most 8 spikes and 12 components.
 pub fn bits(shape: Shape, outputs: &[f32], targets: &Targets, weight: f32, gradient: &mut [f32]) -> f64 {
     let width = 3 * shape.components + shape.spikes;
-    assert!(shape.components <= 12 && shape.spikes <= 8 && outputs.len() == LANES * width && gradient.len() == LANES * width);
+    assert!(outputs.len() == LANES * width && gradient.len() == LANES * width);
+    let mut columns = [[0f32; LANES]; MOST];
+    for (l, row) in outputs.chunks_exact(width).enumerate() {
+        for (column, &value) in columns.iter_mut().zip(row) {
+            column[l] = value;
+        }
+    }
+    let mut by = [[0f32; LANES]; MOST];
+    let bits = bits_of_columns(shape, &columns, targets, weight, LANES, &mut by);
+    for (l, row) in gradient.chunks_exact_mut(width).enumerate() {
+        for (value, column) in row.iter_mut().zip(&by) {
+            *value = column[l];
+        }
+    }
+    bits
+}
+
+/// As [`bits`], output by output: `columns` and `by` hold sixteen pixels' values for each of `3 * components + spikes` outputs. Of the
+/// pixels only the first `live` count; the others' gradient is 0.
+pub fn bits_of_columns(shape: Shape, columns: &[Lane], targets: &Targets, weight: f32, live: usize, by: &mut [Lane]) -> f64 {
+    let width = 3 * shape.components + shape.spikes;
+    assert!(shape.components <= 12 && shape.spikes <= 8 && columns.len() >= width && by.len() >= width);
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
             // SAFETY: the instructions exist, as just asked.
-            return unsafe { bits_avx512(shape, outputs, targets, weight, gradient) };
+            return unsafe { bits_avx512(shape, columns, targets, weight, live, by) };
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the instructions exist, as just asked.
-            return unsafe { bits_avx2(shape, outputs, targets, weight, gradient) };
+            return unsafe { bits_avx2(shape, columns, targets, weight, live, by) };
         }
     }
-    body(shape, outputs, targets, weight, gradient)
+    body(shape, columns, targets, weight, live, by)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512dq")]
-fn bits_avx512(shape: Shape, outputs: &[f32], targets: &Targets, weight: f32, gradient: &mut [f32]) -> f64 {
-    body(shape, outputs, targets, weight, gradient)
+fn bits_avx512(shape: Shape, columns: &[Lane], targets: &Targets, weight: f32, live: usize, by: &mut [Lane]) -> f64 {
+    body(shape, columns, targets, weight, live, by)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn bits_avx2(shape: Shape, outputs: &[f32], targets: &Targets, weight: f32, gradient: &mut [f32]) -> f64 {
-    body(shape, outputs, targets, weight, gradient)
+fn bits_avx2(shape: Shape, columns: &[Lane], targets: &Targets, weight: f32, live: usize, by: &mut [Lane]) -> f64 {
+    body(shape, columns, targets, weight, live, by)
 }
 
 #[inline(always)]
@@ -73,17 +95,11 @@ fn map(f: impl Fn(usize) -> f32) -> Lane {
 }
 
 #[inline(always)]
-fn body(shape: Shape, outputs: &[f32], targets: &Targets, weight: f32, gradient: &mut [f32]) -> f64 {
-    let (k, parts, width) = (shape.components, shape.components + shape.spikes, 3 * shape.components + shape.spikes);
+fn body(shape: Shape, columns: &[Lane], targets: &Targets, weight: f32, live: usize, by: &mut [Lane]) -> f64 {
+    let (k, parts) = (shape.components, shape.components + shape.spikes);
     let log2_scale = 8 - shape.bit_depth;
     let half = 0.5 * f32::from(1u16 << log2_scale);
     let highest = f32::from(255u8 >> log2_scale << log2_scale);
-    let mut columns = [[0f32; LANES]; MOST];
-    for (l, row) in outputs.chunks_exact(width).enumerate() {
-        for (column, &value) in columns.iter_mut().zip(row) {
-            column[l] = value;
-        }
-    }
     let logit = |j: usize| if j < k { &columns[j] } else { &columns[2 * k + j] };
     let mut top = *logit(0);
     for j in 1..parts {
@@ -141,8 +157,7 @@ fn body(shape: Shape, outputs: &[f32], targets: &Targets, weight: f32, gradient:
     }
     let floor = 1.0 / 4096.0 / f32::from(1u16 << shape.bit_depth);
     let whole = map(|l| SHARED * mixed[l] + floor);
-    let factor = map(|l| weight * SHARED / whole[l]);
-    let mut by = [[0f32; LANES]; MOST];
+    let factor = map(|l| if l < live { weight * SHARED / whole[l] } else { 0.0 });
     for j in 0..parts {
         by[if j < k { j } else { 2 * k + j }] = map(|l| -factor[l] * share[j][l] * (mass[j][l] - mixed[l]));
         if j < k {
@@ -155,13 +170,8 @@ fn body(shape: Shape, outputs: &[f32], targets: &Targets, weight: f32, gradient:
             });
         }
     }
-    for (l, row) in gradient.chunks_exact_mut(width).enumerate() {
-        for (value, column) in row.iter_mut().zip(&by) {
-            *value = column[l];
-        }
-    }
     // 2^-29 and more each: the product of sixteen stays far above the smallest f64.
-    -whole.iter().map(|&whole| f64::from(whole)).product::<f64>().log2()
+    -whole[..live].iter().map(|&whole| f64::from(whole)).product::<f64>().log2()
 }
 
 /// As the one-pixel function's, without a float-to-integer conversion that would saturate lane by lane.

@@ -13,7 +13,8 @@ pub(super) struct Pace {
     pub(super) learning_rate: f64,
 }
 
-/// Two cosines: one down to a tenth for the float network, one from a fifth down to nothing for the rounded one, each with a warm-up.
+/// Two cosines: one down to a tenth for the float network, one from three tenths down to nothing for the rounded one, each with a warm-up.
+/// Warm-ups take a twentieth and a fiftieth of the planned steps, at most 150 and 50.
 ///
 /// Progress is the share of the planned steps or of the time budget that is used up, whichever is more; so a budget squeezes the same curve.
 #[derive(Debug)]
@@ -49,9 +50,9 @@ impl Schedule {
             (self.rounded, self.phase_start) = (rounded, done);
         }
         let (peak, end, share, warm_up) = if rounded {
-            (0.3 * self.peak, 0.002 * self.peak, (progress - self.floats) / (1.0 - self.floats), 50.0)
+            (0.3 * self.peak, 0.002 * self.peak, (progress - self.floats) / (1.0 - self.floats), (0.02 * self.steps as f64).clamp(10.0, 50.0))
         } else {
-            (self.peak, 0.1 * self.peak, progress / self.floats, 150.0)
+            (self.peak, 0.1 * self.peak, progress / self.floats, (0.05 * self.steps as f64).clamp(10.0, 150.0))
         };
         let cosine = end + (peak - end) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos());
         Some(Pace { rounded, learning_rate: cosine * ((done - self.phase_start + 1) as f64 / warm_up).min(1.0) })
