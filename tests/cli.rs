@@ -57,6 +57,30 @@ fn there_and_back_without_learning() {
 }
 
 #[test]
+fn tensors_are_listed_and_taken_out() {
+    let room = Room::new();
+    let header = r#"{"w":{"dtype":"F32","shape":[2,750],"data_offsets":[0,6000]}}"#;
+    let values: Vec<u8> = (0..1500u32).flat_map(|at| (1.0 + (at * at % 997) as f32 / 997.0).to_le_bytes()).collect();
+    let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &values].concat();
+    fs::create_dir(room.at("nets")).expect("a folder");
+    fs::write(room.at("nets/m.safetensors"), &file).expect("a file");
+    let archive = room.at("nets.kolmo");
+    let talk = say!("compress", room.at("nets")).ends(DONE);
+    assert!(talk.stdout.contains("1 file, 6,069 -> ") && talk.stdout.contains("plane by plane"), "{}", talk.stdout);
+    let listed = say!("list", &archive, "--tensors").ends(DONE).stdout;
+    assert!(listed.contains("2x750") && listed.contains("m.safetensors::w"), "{listed}");
+    let line = say!("list", &archive, "--tensors", "--json").ends(DONE).json_of("tensor");
+    assert_eq!((line["name"].as_str(), line["bytes"].as_u64(), line["offset"].as_u64()), (Some("w"), Some(6000), Some(69)));
+    let talk = say!("expand", &archive, "m.safetensors::w", "-o", room.at("w.raw")).ends(DONE);
+    assert!(talk.stdout.contains("F32 2x750"), "{}", talk.stdout);
+    assert_eq!(fs::read(room.at("w.raw")).expect("a tensor"), values);
+    say!("expand", &archive, "m.safetensors::w", "-o", room.at("w.npy")).ends(DONE);
+    assert_eq!(fs::read(room.at("w.npy")).expect("a tensor").len(), 128 + 6000);
+    assert!(say!("expand", &archive, "m.safetensors::w").ends(USAGE).stderr.contains("-o FILE"));
+    assert!(say!("expand", &archive, "m.safetensors::v", "-o", room.at("v.npy")).ends(USAGE).stderr.contains("no such tensor"));
+}
+
+#[test]
 fn the_summary_shows_five_steps_and_the_proof() {
     let room = Room::new();
     room.archive();

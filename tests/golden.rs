@@ -224,6 +224,9 @@ fn make_missing() {
     let about = "PNG files of three layouts, coded adaptively (format 1.1); the Programs are written by hand.";
     make_archive("v1.1_adaptive", about, &mixed, &adaptive);
 
+    let about = "Checkpoints and an array: safetensors of several types, one tensor twice, a legacy PyTorch pickle, a NumPy array of doubles; coded as numbers (format 1.2).";
+    make_archive("v1.2_checkpoint", about, &corpus::checkpoint::set(), &general());
+
     let bits = named((0..12).map(|n| (format!("{n}.pbm"), pnm(&texture("gray1", 67, 50, n)))));
     make_archive(
         "v1.0_gray1",

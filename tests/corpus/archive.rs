@@ -6,14 +6,16 @@ use std::io::Cursor;
 use kolmo_codec::block::Method;
 use kolmo_codec::block::{self, ImageRef};
 use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, Reader, RecipeBook, Writer, block_digest};
-use kolmo_codec::general;
+use kolmo_codec::general::{self, GeneralMethod};
 use kolmo_codec::limits::Limits;
+use kolmo_codec::numbers::{self, Form, Span};
 use kolmo_codec::program::Program;
 use kolmo_data::digest::of_bytes;
 use kolmo_data::layout::Image;
 use kolmo_verify::Error;
 use kolmo_verify::expand::{self, Options, Outcome};
 
+use super::checkpoint::{bf16_bytes, f32_bytes, weights};
 use super::file::{LIBPNG, png, png_recipe};
 use super::picture::texture;
 use super::program::coded;
@@ -58,6 +60,24 @@ pub(crate) fn of_images(program: &Program, images: &[Image; 2]) -> Sound {
     let [first, second] = files;
     let files = [("a/1.png", first.clone()), ("a/2.png", second), ("b", texts[0].to_vec()), ("c", texts[1].to_vec()), ("d.png", first)];
     Sound { bytes: out.into_inner(), files: files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect() }
+}
+
+/// A checkpoint and an array in one block of numbers.
+pub(crate) fn of_numbers() -> Sound {
+    let layer = f32_bytes(&weights(90, 4, 1));
+    let files = [[b"a header".as_slice(), &layer, &[0; 60], &layer].concat(), [b"an array".as_slice(), &bf16_bytes(&weights(300, 2, 2))].concat()];
+    let span = |form, bytes: usize| Span { form, bytes: bytes as u64 };
+    let (bytes, single) = (Form::Bytes, Form::Float32);
+    let spans = [span(bytes, 8), span(single, 360), span(single, 60), span(single, 360), span(bytes, 8), span(Form::Float16, 600)];
+    let coded = numbers::encode(&files.concat(), &spans).expect("spans make up the bytes");
+    let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[]).expect("no Program");
+    let digests = files.each_ref().map(|file| of_bytes(file).0);
+    let block = writer.block(BlockCoding::General(GeneralMethod::Numbers), &coded, block_digest(&coded, &digests)).expect("a block");
+    let names = ["a.safetensors", "b.npy"];
+    let item = |(name, file): (&str, &Vec<u8>)| Item { path: name.to_owned(), content: Content::General { block, bytes: file.len() as u64 } };
+    let items = names.into_iter().zip(&files).map(item).collect();
+    let (out, _) = writer.finish(items, &RecipeBook::default(), 0).expect("an archive");
+    Sound { bytes: out.into_inner(), files: names.map(str::to_owned).into_iter().zip(files).collect() }
 }
 
 pub(crate) fn image_ref(image: &Image) -> ImageRef<'_> {

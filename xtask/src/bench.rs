@@ -1,5 +1,6 @@
-//! Measures kolmo and its rivals on folders of images.
+//! Measures kolmo and its rivals on folders of images, and on checkpoints.
 
+mod checkpoint;
 mod imagecodecs;
 mod kolmo;
 mod per_image;
@@ -21,6 +22,8 @@ pub(crate) enum BenchCommand {
     Rate(rate::RateArgs),
     /// Speed of coding under a given Program, by threads and instructions; writes benches/speed.csv and benches/speed.md.
     Speed(speed::SpeedArgs),
+    /// Size and speed of network checkpoints; writes benches/checkpoint.md.
+    Checkpoint(checkpoint::CheckpointArgs),
 }
 
 /// Runs one bench.
@@ -31,5 +34,6 @@ pub(crate) fn run(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Rate(args) => rate::run(args),
         BenchCommand::Speed(args) => speed::run(args),
+        BenchCommand::Checkpoint(args) => checkpoint::run(args),
     }
 }

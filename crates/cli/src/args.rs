@@ -122,7 +122,7 @@ pub(crate) enum Device {
 /// `kolmo compress`.
 #[derive(Debug, Args)]
 pub(crate) struct Compress {
-    /// Folder to compress
+    /// Folder or file to compress: images are learned, checkpoints and arrays coded as numbers, the rest as bytes
     #[arg(value_name = "DIR")]
     pub(crate) input: PathBuf,
     /// Archive to write [default: DIR.kolmo beside the folder]
@@ -164,10 +164,11 @@ pub(crate) struct Expand {
     /// Archive to read
     #[arg(value_name = "ARCHIVE")]
     pub(crate) archive: PathBuf,
-    /// Only these items, as `list` names them
+    /// Only these items, as `list` names them; or one tensor of a checkpoint, FILE::TENSOR, as `list --tensors` names it
     #[arg(value_name = "PATHS")]
     pub(crate) paths: Vec<String>,
-    /// Folder to write [default: the archive's path without `.kolmo`]
+    /// Folder to write [default: the archive's path without `.kolmo`]; for a tensor the file: `.npy` for NumPy, any other name for the bare
+    /// bytes
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -192,6 +193,9 @@ pub(crate) struct List {
     /// Show size, coded size, way of coding and shape too
     #[arg(short, long)]
     pub(crate) long: bool,
+    /// Name the tensors of checkpoints instead: type, shape, bytes, place in the file, and FILE::TENSOR as `expand` takes it
+    #[arg(long, conflicts_with = "long")]
+    pub(crate) tensors: bool,
 }
 
 /// `kolmo inspect`.

@@ -1,7 +1,9 @@
 //! The general way: bytes that no Program learned, compressed by zstd or stored.
 
 use crate::Error;
+use crate::container::PIECE_BYTES;
 use crate::limits::Budget;
+use crate::numbers;
 
 /// How a general block is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +12,8 @@ pub enum GeneralMethod {
     Stored,
     /// One zstd frame.
     Zstd,
+    /// Numbers, plane by plane; see [`crate::numbers`].
+    Numbers,
 }
 
 /// zstd's level: the densest that keeps decoding memory at the size of the block.
@@ -35,7 +39,7 @@ pub fn encode_at(raw: &[u8], level: i32) -> Result<(GeneralMethod, Vec<u8>), Err
     Ok(if coded.len() < raw.len() { (GeneralMethod::Zstd, coded) } else { (GeneralMethod::Stored, raw.to_vec()) })
 }
 
-fn compress(raw: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+pub(crate) fn compress(raw: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
     let mut coder = zstd::bulk::Compressor::new(level)?;
     // Our own digests stand around every frame; the size stands in the index.
     coder.include_checksum(false)?;
@@ -52,19 +56,37 @@ fn compress(raw: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// `Corrupt` if the bytes are no frame or decode to another length; `LimitExceeded`.
 pub fn decode(method: GeneralMethod, bytes: &[u8], raw_len: u64, budget: &mut Budget) -> Result<Vec<u8>, Error> {
+    let mut raw = Vec::new();
+    decode_into(method, bytes, raw_len, budget, &mut raw)?;
+    Ok(raw)
+}
+
+/// The same into `raw`, whatever it holds: memory that was used before is had faster than new memory.
+///
+/// # Errors
+/// As [`decode`]; `raw` holds anything then.
+pub fn decode_into(method: GeneralMethod, bytes: &[u8], raw_len: u64, budget: &mut Budget, raw: &mut Vec<u8>) -> Result<(), Error> {
     const WHAT: &str = "general block";
     budget.take(WHAT, raw_len, 1)?;
     let wanted = usize::try_from(raw_len).map_err(|_| Error::LimitExceeded { what: WHAT, limit: budget.left() })?;
-    let mut raw = Vec::new();
-    raw.try_reserve_exact(wanted).map_err(|_| Error::LimitExceeded { what: WHAT, limit: budget.left() })?;
+    if method != GeneralMethod::Numbers {
+        raw.clear();
+    } else if raw_len > PIECE_BYTES {
+        return Err(Error::corrupt(WHAT));
+    }
+    raw.try_reserve_exact(wanted.saturating_sub(raw.len())).map_err(|_| Error::LimitExceeded { what: WHAT, limit: budget.left() })?;
     match method {
         GeneralMethod::Stored => raw.extend_from_slice(bytes),
         GeneralMethod::Zstd => {
             let mut coder = zstd::bulk::Decompressor::new().map_err(|error| Error::io("decode a block of", &error))?;
-            coder.decompress_to_buffer(bytes, &mut raw).map_err(|_| Error::corrupt(WHAT))?;
+            coder.decompress_to_buffer(bytes, raw).map_err(|_| Error::corrupt(WHAT))?;
+        }
+        GeneralMethod::Numbers => {
+            raw.resize(wanted, 0);
+            numbers::decode_to(bytes, raw, budget)?;
         }
     }
-    if raw.len() == wanted { Ok(raw) } else { Err(Error::corrupt(WHAT)) }
+    if raw.len() == wanted { Ok(()) } else { Err(Error::corrupt(WHAT)) }
 }
 
 #[cfg(test)]

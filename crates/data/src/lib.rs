@@ -6,6 +6,7 @@
 //! | [`digest`] | which bytes, which image? |
 //! | [`open`](mod@open) | which samples, and what else is in the file (its *recipe*)? |
 //! | [`rebuild`](mod@rebuild) | which file belongs to samples and recipe? |
+//! | [`tensor`] | which bytes are numbers, and which tensors do they make up? |
 //! | [`statistics`] | how hard is an image to predict? |
 //! | [`clean`] | which images should be learned from? |
 //! | [`split`] | which of them for training, which for measuring? |
@@ -59,6 +60,7 @@ mod recipe;
 pub mod source;
 pub mod split;
 pub mod statistics;
+pub mod tensor;
 mod zlib;
 
 pub use error::{Error, ErrorKind};

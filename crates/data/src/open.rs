@@ -149,6 +149,12 @@ fn sniff(bytes: &[u8]) -> Option<Format> {
     })
 }
 
+/// Whether a file that begins with `head` (16 bytes tell) may be an image of a known format, learned or not.
+#[must_use]
+pub fn may_be_image(head: &[u8]) -> bool {
+    sniff(head).is_some()
+}
+
 /// Takes a file apart. The format is told by the bytes, never by a name.
 ///
 /// An image is returned only if rebuilding was tried: with [`Fidelity::Files`] [`crate::rebuild::rebuild`] gave exactly `bytes`,

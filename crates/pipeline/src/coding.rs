@@ -1,12 +1,10 @@
-//! Codes the items of a dataset into blocks, by a Program or the general way.
+//! Codes images into blocks by a Program.
 
 use kolmo_codec::block::{self, ImageRef, Method};
-use kolmo_codec::container::{PIECE_BYTES, block_digest};
-use kolmo_codec::general::{self, GeneralMethod};
+use kolmo_codec::container::block_digest;
 use kolmo_codec::program::Program;
-use kolmo_data::digest::of_bytes;
 
-use crate::dataset::{Dataset, Item};
+use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::work::Crew;
 
@@ -19,9 +17,6 @@ const ADAPTIVE_BLOCK_PIXELS: u64 = 1 << 20;
 
 /// Share of a group's bytes that adaptive coding has to save to be worth its slower decoding.
 const ADAPTIVE_GAIN: f64 = 0.03;
-
-/// Bytes of a solid block of general files: as much as zstd -19 looks back.
-const SOLID_BYTES: u64 = 8 << 20;
 
 /// A block before it has a place.
 #[derive(Debug)]
@@ -96,75 +91,8 @@ fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Meth
     Ok((CodedBlock { coding: (), bytes: encoded.bytes, digest, items: numbers.to_vec() }, encoded.ideal_bits, subpixels))
 }
 
-/// What is read for one general block: some whole files, or a piece of a long one.
-#[derive(Debug, Clone)]
-enum Load {
-    Files(Vec<usize>),
-    Piece { item: usize, start: u64, first: bool, number: usize },
-}
-
-/// Codes the files `numbers` the general way: solid blocks of files with the same extension where there are many, long ones in pieces.
-/// `level` is zstd's.
-pub(crate) fn by_zstd(items: &[Item], numbers: &[usize], level: i32, crew: &mut Crew<'_>) -> Result<Vec<CodedBlock<GeneralMethod>>, Error> {
-    let is_long = |number: &usize| items[*number].bytes > PIECE_BYTES;
-    let (long, mut short): (Vec<usize>, Vec<usize>) = numbers.iter().copied().partition(is_long);
-    short.sort_by_key(|&number| (extension(&items[number].path), number));
-    let mut plan: Vec<Load> = packed(&short, |number| items[number].bytes, SOLID_BYTES).into_iter().map(Load::Files).collect();
-    for item in long {
-        let pieces = items[item].bytes.div_ceil(PIECE_BYTES);
-        plan.extend((0..pieces).map(|n| Load::Piece { item, start: n * PIECE_BYTES, first: n == 0, number: n as usize }));
-    }
-    crew.map("storing", &plan, |load| {
-        let mut raw = Vec::new();
-        let mut digests = Vec::new();
-        let begins = match load {
-            Load::Files(numbers) => {
-                let mut numbers = numbers.clone();
-                numbers.sort_unstable(); // a block lists its items in the order of the archive
-                for &number in &numbers {
-                    let bytes = read(&items[number], 0, items[number].bytes + 1)?;
-                    digests.push(checked(&items[number], &bytes, items[number].bytes, Some(items[number].file_digest))?);
-                    raw.extend_from_slice(&bytes);
-                }
-                numbers
-            }
-            &Load::Piece { item, start, first, number } => {
-                raw = read(&items[item], start, PIECE_BYTES)?;
-                let length = PIECE_BYTES.min(items[item].bytes - start);
-                digests.push(checked(&items[item], &raw, length, items[item].pieces.get(number).copied())?);
-                if first { vec![item] } else { vec![] }
-            }
-        };
-        let (method, bytes) = general::encode_at(&raw, level)?;
-        let digest = block_digest(&bytes, &digests);
-        Ok(CodedBlock { coding: method, bytes, digest, items: begins })
-    })
-}
-
-fn checked(item: &Item, bytes: &[u8], length: u64, expected: Option<kolmo_data::digest::Digest>) -> Result<[u8; 32], Error> {
-    let digest = of_bytes(bytes);
-    if bytes.len() as u64 != length || expected.is_some_and(|expected| expected != digest) {
-        return Err(Error::Changed { path: item.file.clone() });
-    }
-    Ok(digest.0)
-}
-
-fn read(item: &Item, start: u64, most: u64) -> Result<Vec<u8>, Error> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut bytes = Vec::new();
-    let mut file = std::fs::File::open(&item.file).map_err(Error::io("read", &item.file))?;
-    file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &item.file))?;
-    file.take(most).read_to_end(&mut bytes).map_err(Error::io("read", &item.file))?;
-    Ok(bytes)
-}
-
-fn extension(path: &str) -> String {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_lowercase())
-}
-
 /// Cuts `numbers` into runs of about `target` by `size`, never a number in two.
-fn packed(numbers: &[usize], size: impl Fn(usize) -> u64, target: u64) -> Vec<Vec<usize>> {
+pub(crate) fn packed(numbers: &[usize], size: impl Fn(usize) -> u64, target: u64) -> Vec<Vec<usize>> {
     let mut runs: Vec<Vec<usize>> = Vec::new();
     let mut filled = u64::MAX;
     for &number in numbers {
@@ -193,11 +121,5 @@ mod tests {
         let runs = packed(&[0, 1, 2, 3, 4, 5, 6, 7], |number| sizes[number], 10);
         assert_eq!(runs, [vec![0, 1, 2], vec![3], vec![4, 5, 6], vec![7]]);
         assert_eq!(packed(&[], |_| 1, 10), Vec::<Vec<usize>>::new());
-    }
-
-    #[test]
-    fn extensions_are_of_the_name() {
-        assert_eq!(extension("a.b/c"), "");
-        assert_eq!(extension("a.b/c.TXT"), "txt");
     }
 }

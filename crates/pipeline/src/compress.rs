@@ -15,11 +15,12 @@ use kolmo_verify::expand::{self, Expanded};
 use crate::coding::{self, CodedBlock, ProgramCoded, coded_bytes};
 use crate::dataset::{self, Dataset, Group, ItemState};
 use crate::error::Error;
+use crate::general::{self, GeneralCoding};
 use crate::learn::{FEWEST_TO_SPLIT, Learned, learn_group};
 use crate::observe::{Event, Observer, Step};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::output::{self, Output};
-use crate::summary::{ArchiveSizes, CompressSummary, ProgramSizes, ProgramSummary};
+use crate::summary::{ArchiveSizes, CompressSummary, NumbersSummary, ProgramSizes, ProgramSummary};
 use crate::work::Crew;
 use crate::{estimate, program_file};
 
@@ -68,7 +69,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     let encoding = Instant::now();
     crew.observer.event(&Event::StepStarted { step: Step::CompressProgram });
     let mut kept: Vec<Kept> = Vec::new();
-    let mut general: Vec<CodedBlock<GeneralMethod>> = Vec::new();
+    let mut chosen: Vec<CodedBlock<GeneralCoding>> = Vec::new();
     let mut left: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
     for (group, learned) in dataset.groups.iter().zip(learned) {
         let Some(Learned { program, summary: mut about }) = learned else {
@@ -77,18 +78,17 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
         };
         match decide(&dataset, group, &program, options.coding, &mut about, crew)? {
             Choice::Program(coded_program, coded) => kept.push(Kept { layout: group.layout, program: coded_program, coded }),
-            Choice::General(blocks) => general.extend(blocks),
+            Choice::General(blocks) => chosen.extend(blocks),
         }
         summary.programs.push(about);
     }
     left.sort_unstable();
-    general.extend(coding::by_zstd(&dataset.items, &left, DENSE, crew)?);
     for group in &kept {
         summary.coding.ideal_bytes += group.coded.ideal_bits / 8.0;
         summary.coding.payload_bytes += coded_bytes(&group.coded.blocks);
         summary.coding.subpixels += group.coded.subpixels;
     }
-    summary.sizes = write(&dataset, kept, general, options, &mut out)?;
+    (summary.sizes, summary.numbers) = write(&dataset, kept, General { chosen, left }, options, &mut out, crew)?;
     summary.coding.encode_seconds = encoding.elapsed().as_secs_f64();
 
     let verifying = Instant::now();
@@ -208,7 +208,7 @@ fn about_given(layout: Layout, program: &Program) -> ProgramSummary {
 
 enum Choice {
     Program(CodedProgram, ProgramCoded),
-    General(Vec<CodedBlock<GeneralMethod>>),
+    General(Vec<CodedBlock<GeneralCoding>>),
 }
 
 /// Codes a Program and says so in `about`.
@@ -239,15 +239,15 @@ fn decide(
     }
     let with_program = coded_program.bytes.len() as u64 + coded_bytes(&coded.blocks) + recipes.coded_bytes()?;
     // The dense way is slow, so a quick look comes first, and a dense one at a part.
-    let quick = coded_bytes(&coding::by_zstd(&dataset.items, &group.items, QUICK, crew)?);
+    let quick = coded_bytes(&general::coded(&dataset.items, &group.items, QUICK, crew)?);
     let part = spread(&dataset.items, &group.items);
-    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(coded_bytes(&coding::by_zstd(&dataset.items, &part, level, crew)?) as f64);
+    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(coded_bytes(&general::coded(&dataset.items, &part, level, crew)?) as f64);
     let gain = if part.len() < group.items.len() { dense(DENSE, crew)? / dense(QUICK, crew)?.max(1.0) } else { 0.0 };
     if (with_program as f64) < quick as f64 * gain * DENSE_MARGIN {
         about.kept = true;
         return Ok(Choice::Program(coded_program, coded));
     }
-    let general = coding::by_zstd(&dataset.items, &group.items, DENSE, crew)?;
+    let general = general::coded(&dataset.items, &group.items, DENSE, crew)?;
     let without = coded_bytes(&general);
     about.kept = with_program < without;
     if about.kept {
@@ -263,14 +263,21 @@ fn spread(items: &[dataset::Item], numbers: &[usize]) -> Vec<usize> {
     numbers.iter().copied().step_by(bytes.div_ceil(SPREAD_BYTES).max(1) as usize).collect()
 }
 
-/// Writes everything to `out`.
+/// What no Program codes: blocks of images, for which that was found out by coding them, and files that are coded while they are written.
+struct General {
+    chosen: Vec<CodedBlock<GeneralCoding>>,
+    left: Vec<usize>,
+}
+
+/// Writes everything to `out`. Says where its bytes went, and what became of files with numbers in them.
 fn write(
     dataset: &Dataset,
     kept: Vec<Kept>,
-    general: Vec<CodedBlock<GeneralMethod>>,
+    general: General,
     options: &CompressOptions,
     out: &mut Output,
-) -> Result<ArchiveSizes, Error> {
+    crew: &mut Crew<'_>,
+) -> Result<(ArchiveSizes, NumbersSummary), Error> {
     let target = out.target().to_path_buf();
     let fail = || Error::codec(&target);
     let fidelity = match options.fidelity {
@@ -288,10 +295,25 @@ fn write(
         }
     }
     let n_program_blocks = kept.iter().map(|group| group.coded.blocks.len()).sum::<usize>();
-    for block in &general {
-        let number = writer.block(BlockCoding::General(block.coding), &block.bytes, block.digest).map_err(fail())?;
+    let mut numbers = NumbersSummary::default();
+    let mut put = |block: CodedBlock<GeneralCoding>| -> Result<(), Error> {
+        let number = writer.block(BlockCoding::General(block.coding.method), &block.bytes, block.digest).map_err(fail())?;
         block.items.iter().for_each(|&item| places[item] = Some(number));
-    }
+        if block.coding.of_numbers {
+            numbers.bytes += block.coding.raw_bytes;
+            numbers.coded_bytes += block.bytes.len() as u64;
+            let way = match block.coding.method {
+                GeneralMethod::Numbers => &mut numbers.as_numbers,
+                GeneralMethod::Zstd => &mut numbers.by_zstd,
+                GeneralMethod::Stored => &mut numbers.stored,
+            };
+            *way += block.coding.raw_bytes;
+        }
+        Ok(())
+    };
+    general.chosen.into_iter().try_for_each(&mut put)?;
+    general::each(&dataset.items, &general.left, DENSE, crew, put)?;
+    numbers.files = general.left.iter().filter(|&&item| dataset.items[item].numbers.is_some()).count() as u64;
     let mut recipes = RecipeBook::default();
     let mut items = Vec::with_capacity(dataset.items.len());
     for (item, place) in dataset.items.iter().zip(places) {
@@ -307,7 +329,7 @@ fn write(
     }
     let file_bytes = dataset.items.iter().map(|item| item.bytes).sum();
     let (_, sizes) = writer.finish(items, &recipes, file_bytes).map_err(fail())?;
-    Ok(archive_sizes(&sizes))
+    Ok((archive_sizes(&sizes), numbers))
 }
 
 /// Sizes as summaries have them.

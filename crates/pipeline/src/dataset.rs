@@ -14,6 +14,7 @@ use kolmo_data::open::{self, Fidelity, GeneralReason, OpenLimits, Opened};
 use kolmo_data::source::{self, Entry};
 use kolmo_data::split::{Part, deal};
 use kolmo_data::statistics::{self, Statistics};
+use kolmo_data::tensor::{self, Numbers};
 
 use crate::error::Error;
 use crate::learn::FEWEST_TO_SPLIT;
@@ -31,11 +32,13 @@ pub(crate) struct Item {
     pub(crate) bytes: u64,
     /// What archive and expansion are checked by: the file's digest, or the image's where only pixels count.
     pub(crate) digest: Digest,
-    /// Digest of the file's bytes (of the digests of its pieces, if it is longer than 1 GiB).
+    /// Digest of the file's bytes (of the digests of its pieces, if it was not read as a whole).
     pub(crate) file_digest: Digest,
     /// Digests of its pieces, if it is longer than one.
     pub(crate) pieces: Vec<Digest>,
     pub(crate) state: ItemState,
+    /// The numbers in it, if it is no image.
+    pub(crate) numbers: Option<Numbers>,
 }
 
 /// What a file was found to be.
@@ -164,13 +167,8 @@ pub(crate) fn load(entries: &[Entry], fidelity: Fidelity, seed: u64, crew: &mut 
 
 /// One item, and what it is the same as another by.
 fn item(entry: &Entry, fidelity: Fidelity) -> Result<(Item, Digest), Error> {
-    let (bytes, file_digest, pieces, state) = if entry.bytes > MAX_OPEN_BYTES {
-        let pieces = piece_digests(&entry.file)?;
-        let bytes = pieces.iter().map(|(bytes, _)| bytes).sum();
-        let pieces: Vec<Digest> = pieces.into_iter().map(|(_, digest)| digest).collect();
-        let digest = of_bytes(&pieces.iter().flat_map(|digest| digest.0).collect::<Vec<u8>>());
-        (bytes, digest, pieces, ItemState::General(GeneralReason::Unsupported("files of more than 1 GiB are not opened".into())))
-    } else {
+    let whole = if entry.bytes > PIECE_BYTES { may_be_image(&entry.file)? && entry.bytes <= MAX_OPEN_BYTES } else { true };
+    let (bytes, file_digest, pieces, mut state) = if whole {
         let bytes = source::read(entry)?;
         let long = bytes.len() as u64 > PIECE_BYTES;
         let pieces = if long { bytes.chunks(PIECE_BYTES as usize).map(of_bytes).collect() } else { vec![] };
@@ -179,6 +177,18 @@ fn item(entry: &Entry, fidelity: Fidelity) -> Result<(Item, Digest), Error> {
             Opened::General { reason } => ItemState::General(reason),
         };
         (bytes.len() as u64, of_bytes(&bytes), pieces, state)
+    } else {
+        let pieces = piece_digests(&entry.file)?;
+        let bytes = pieces.iter().map(|(bytes, _)| bytes).sum();
+        let pieces: Vec<Digest> = pieces.into_iter().map(|(_, digest)| digest).collect();
+        let digest = of_bytes(&pieces.iter().flat_map(|digest| digest.0).collect::<Vec<u8>>());
+        let too_long = entry.bytes > MAX_OPEN_BYTES && may_be_image(&entry.file)?;
+        let reason = if too_long { GeneralReason::Unsupported("images of more than 1 GiB are not opened".into()) } else { GeneralReason::NotAnImage };
+        (bytes, digest, pieces, ItemState::General(reason))
+    };
+    let numbers = match &mut state {
+        ItemState::General(reason) if *reason == GeneralReason::NotAnImage => numbers(entry, bytes, reason)?,
+        _ => None,
     };
     let (digest, identity) = match &state {
         ItemState::Image { image, recipe, .. } if fidelity == Fidelity::Pixels => {
@@ -187,7 +197,27 @@ fn item(entry: &Entry, fidelity: Fidelity) -> Result<(Item, Digest), Error> {
         }
         _ => (file_digest, file_digest),
     };
-    Ok((Item { path: entry.path.clone(), file: entry.file.clone(), bytes, digest, file_digest, pieces, state }, identity))
+    Ok((Item { path: entry.path.clone(), file: entry.file.clone(), bytes, digest, file_digest, pieces, state, numbers }, identity))
+}
+
+/// Whether the first bytes are those of an image.
+fn may_be_image(file: &Path) -> Result<bool, Error> {
+    let mut head = Vec::new();
+    let input = std::fs::File::open(file).map_err(Error::io("read", file))?;
+    input.take(16).read_to_end(&mut head).map_err(Error::io("read", file))?;
+    Ok(open::may_be_image(&head))
+}
+
+/// The numbers of a file that is no image. What begins like a checkpoint and is none is told by `reason`.
+fn numbers(entry: &Entry, bytes: u64, reason: &mut GeneralReason) -> Result<Option<Numbers>, Error> {
+    let mut input = std::io::BufReader::new(std::fs::File::open(&entry.file).map_err(Error::io("read", &entry.file))?);
+    match tensor::find(&mut input, bytes) {
+        Ok(numbers) => Ok(numbers),
+        Err(why) => {
+            *reason = GeneralReason::Unreadable(why.to_string());
+            Ok(None)
+        }
+    }
 }
 
 fn piece_digests(file: &Path) -> Result<Vec<(u64, Digest)>, Error> {

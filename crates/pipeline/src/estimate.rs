@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::coding::{self, coded_bytes};
+use crate::coding::coded_bytes;
 use crate::compress::{name, ratio};
 use crate::dataset::{self, ItemState};
 use crate::error::Error;
+use crate::general as general_way;
 use crate::observe::{Event, Step};
 use crate::options::CompressOptions;
 use crate::summary::{ArchiveSizes, CompressSummary};
@@ -63,7 +64,7 @@ pub(crate) fn estimate(
         programs += PROGRAM_BYTES.min(coded / 10.0);
     }
     general.sort_unstable();
-    let general = coded_bytes(&coding::by_zstd(&dataset.items, &general, QUICK, crew)?) as f64 * scale;
+    let general = coded_bytes(&general_way::coded(&dataset.items, &general, QUICK, crew)?) as f64 * scale;
     let frame = kolmo_codec::container::HEADER_BYTES + kolmo_codec::container::TRAILER_BYTES;
     let index = entries.len() as u64 + 64;
     let mut sizes = ArchiveSizes { frame, programs: programs as u64, payload: payload as u64, index, recipes: 0, general: general as u64, total: 0 };

@@ -73,6 +73,7 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
                 ("program", format!("{layout} {width}x{height}"))
             }
             (Some(BlockCoding::General(GeneralMethod::Stored)), _) => ("stored", String::new()),
+            (Some(BlockCoding::General(GeneralMethod::Numbers)), _) => ("numbers", String::new()),
             _ => ("general", String::new()),
         };
         let pieces = file_bytes.map_or(1, |bytes| bytes.div_ceil(PIECE_BYTES).max(1));

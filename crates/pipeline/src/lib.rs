@@ -27,6 +27,7 @@ mod dataset;
 mod error;
 mod estimate;
 mod expand;
+mod general;
 mod inspect;
 mod learn;
 pub mod observe;
@@ -34,6 +35,7 @@ pub mod options;
 mod output;
 mod program_file;
 pub mod summary;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -44,6 +46,7 @@ pub use compress::compress;
 pub use error::{Error, ErrorKind};
 pub use expand::expand;
 pub use inspect::{inspect, list};
+pub use tensors::{expand_tensor, names_tensor, tensors};
 pub use train::{train, tune};
 pub use verify::verify;
 

@@ -15,6 +15,8 @@ pub struct CompressSummary {
     pub programs: Vec<ProgramSummary>,
     /// Coding of the samples and of everything else.
     pub coding: CodingSummary,
+    /// Checkpoints, arrays and other files with numbers in them.
+    pub numbers: NumbersSummary,
     /// Where the bytes of the archive go.
     pub sizes: ArchiveSizes,
     /// Whole archive over raw samples, bits per subpixel; 0 if there is no image.
@@ -141,6 +143,23 @@ pub struct SplitRates {
     pub test: f64,
 }
 
+/// What became of files with numbers in them: checkpoints, arrays, and what looks like these.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NumbersSummary {
+    /// Files, copies left out.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of their blocks.
+    pub coded_bytes: u64,
+    /// Of their bytes, those coded as numbers, plane by plane.
+    pub as_numbers: u64,
+    /// Those coded by zstd, which was shorter.
+    pub by_zstd: u64,
+    /// Those stored as they are, because nothing was shorter.
+    pub stored: u64,
+}
+
 /// Bytes of a Program, raw and by coder.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ProgramSizes {
@@ -225,12 +244,29 @@ pub struct ItemSummary {
     pub path: String,
     /// Size of the file it expands to; `None` for an image coded by a Program, whose file is only known once it is rebuilt.
     pub file_bytes: Option<u64>,
-    /// `program`, `general`, `stored` or `copy`.
+    /// `program`, `numbers`, `general`, `stored` or `copy`.
     pub method: String,
     /// Sample layout and shape for images, e.g. `rgb8 100x100`; empty for the rest.
     pub shape: String,
     /// Bytes it takes; `None` where items share a block.
     pub coded_bytes: Option<u64>,
+}
+
+/// A tensor of a checkpoint in an archive.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TensorSummary {
+    /// Path of the file inside the archive.
+    pub path: String,
+    /// Name in the file; empty for the one array of an `.npy`.
+    pub name: String,
+    /// Type of its elements, as the file calls it.
+    pub dtype: String,
+    /// Elements along each axis.
+    pub shape: Vec<u64>,
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// What [`crate::inspect`] reports.

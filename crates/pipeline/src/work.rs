@@ -46,6 +46,27 @@ impl<'a> Crew<'a> {
         Ok(results)
     }
 
+    /// The same, but hands each result to `sink`, in order, and keeps none: two units a thread are under way at a time.
+    pub(crate) fn each<T: Sync, R: Send>(
+        &mut self,
+        stage: &'static str,
+        units: &[T],
+        work: impl Fn(&T) -> Result<R, Error> + Sync,
+        mut sink: impl FnMut(R) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut done = 0;
+        for chunk in units.chunks(self.pool.current_num_threads() * 2) {
+            self.check()?;
+            let part: Vec<Result<R, Error>> = self.pool.install(|| chunk.par_iter().map(&work).collect());
+            for result in part {
+                sink(result?)?;
+            }
+            done += chunk.len();
+            self.progress(stage, done, units.len());
+        }
+        self.check()
+    }
+
     /// Reports countable progress.
     pub(crate) fn progress(&mut self, stage: &'static str, done: usize, total: usize) {
         self.observer.event(&Event::Progress { stage, done: done as u64, total: total as u64 });

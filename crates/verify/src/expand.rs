@@ -15,6 +15,7 @@ use kolmo_data::layout::{Image, Layout};
 use kolmo_data::rebuild::{most_bytes, rebuild};
 
 use crate::Error;
+use crate::spares::Spares;
 use line::Line;
 
 /// Blocks read ahead for each thread: enough to even out blocks of unequal cost, few enough to bound the memory.
@@ -125,14 +126,26 @@ pub fn copies(index: &Index) -> HashMap<u32, Vec<u32>> {
 pub fn blocks<R: Read + Seek, E: From<Error>>(
     reader: &mut Reader<R>,
     options: &Options<'_>,
+    sink: impl FnMut(Outcome) -> Result<(), E>,
+) -> Result<(), E> {
+    blocks_with(reader, options, &Spares::default(), sink)
+}
+
+/// The same, with buffers that `sink` may give back.
+fn blocks_with<R: Read + Seek, E: From<Error>>(
+    reader: &mut Reader<R>,
+    options: &Options<'_>,
+    spares: &Spares,
     mut sink: impl FnMut(Outcome) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut budget = reader.budget();
     let programs = programs(reader, options.limits, &mut budget)?;
     let left = budget.left();
+    spares.allow(left / 8);
     let numbers: Vec<u32> = (0u32..).take(reader.index().blocks.len()).filter(|&block| options.wants(block)).collect();
     let in_flight = options.threads().saturating_mul(IN_FLIGHT).min(numbers.len()).max(1);
-    let share = left.checked_div(in_flight as u64).unwrap_or(0);
+    // The spares' part is nobody's share.
+    let share = left.saturating_sub(left / 8).checked_div(in_flight as u64).unwrap_or(0);
     let contents = reader.contents();
     options.in_place_scope(|scope| {
         let mut line = Line::default();
@@ -145,7 +158,7 @@ pub fn blocks<R: Read + Seek, E: From<Error>>(
                         let (contents, programs, sender) = (&contents, &programs, line.sender());
                         scope.spawn(move |_| {
                             // A panic is handed on rather than waited for in vain.
-                            let run = AssertUnwindSafe(|| expand_block(contents, programs, number, &bytes, &mut budget));
+                            let run = AssertUnwindSafe(|| expand_block(contents, programs, number, &bytes, &mut budget, spares));
                             // Nobody listens any more if the sink has given up.
                             let _ = sender.send((number, std::panic::catch_unwind(run)));
                         });
@@ -159,16 +172,24 @@ pub fn blocks<R: Read + Seek, E: From<Error>>(
             if matches!(&result, Err(error) if error.kind() == crate::ErrorKind::LimitExceeded) {
                 // It gets all the memory there is; what is under way ends first, and is done again.
                 line.clear();
+                spares.clear();
                 started = done.saturating_add(1);
                 let mut budget = Budget::new(left);
                 let bytes = reader.block_bytes(number, &mut budget).map_err(Error::from)?;
-                result = expand_block(&contents, &programs, number, &bytes, &mut budget);
+                result = expand_block(&contents, &programs, number, &bytes, &mut budget, spares);
             }
             sink(Outcome { block: number, result })?;
             done = done.saturating_add(1);
         }
         Ok(())
     })
+}
+
+/// The parts of one general block, with all the memory that the archive does not hold.
+pub(crate) fn one<R: Read + Seek>(reader: &mut Reader<R>, number: u32) -> Result<Vec<Expanded>, Error> {
+    let mut budget = reader.budget();
+    let bytes = reader.block_bytes(number, &mut budget)?;
+    expand_block(reader, &[], number, &bytes, &mut budget, &Spares::default())
 }
 
 /// Hands out every file of the archive, copies included, a long one in pieces that follow each other. Nothing is handed out before the
@@ -187,7 +208,8 @@ pub fn expand<R: Read + Seek, E: From<Error>>(
     let needed = |item: u32| is_wanted(item) || of(item).iter().any(|&copy| is_wanted(copy));
     let block_wanted: Vec<bool> =
         (0u32..).take(reader.index().blocks.len()).map(|block| reader.parts(block).iter().any(|part| needed(part.item))).collect();
-    blocks(reader, &Options { wanted: Some(&block_wanted), ..*options }, |outcome| {
+    let spares = Spares::default();
+    blocks_with(reader, &Options { wanted: Some(&block_wanted), ..*options }, &spares, |outcome| {
         for mut expanded in outcome.result? {
             let original = expanded.item;
             if is_wanted(original) {
@@ -197,12 +219,20 @@ pub fn expand<R: Read + Seek, E: From<Error>>(
                 expanded.item = copy;
                 sink(&expanded)?;
             }
+            spares.give(expanded.bytes);
         }
         Ok(())
     })
 }
 
-fn expand_block(contents: &Contents, programs: &[(Layout, Program)], number: u32, coded: &[u8], budget: &mut Budget) -> Result<Vec<Expanded>, Error> {
+fn expand_block(
+    contents: &Contents,
+    programs: &[(Layout, Program)],
+    number: u32,
+    coded: &[u8],
+    budget: &mut Budget,
+    spares: &Spares,
+) -> Result<Vec<Expanded>, Error> {
     let index = contents.index();
     let parts = contents.parts(number);
     let path = |part: Option<&Part>| {
@@ -215,10 +245,13 @@ fn expand_block(contents: &Contents, programs: &[(Layout, Program)], number: u32
     let expanded = match block.coding {
         BlockCoding::General(method) => {
             let total = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.bytes)).ok_or_else(no_block)?;
-            let raw = general::decode(method, coded, total, budget).map_err(in_block)?;
-            // Every part is copied out of the solid block.
-            budget.take("general block", total, 1).map_err(in_block)?;
-            general_parts(index, parts, &raw).ok_or_else(no_block)?
+            let mut raw = spares.take(total);
+            general::decode_into(method, coded, total, budget, &mut raw).map_err(in_block)?;
+            if parts.len() > 1 {
+                // Every part is copied out of the solid block.
+                budget.take("general block", total, 1).map_err(in_block)?;
+            }
+            general_parts(index, parts, raw).ok_or_else(no_block)?
         }
         BlockCoding::Program { program, method } => {
             let (layout, program) = usize::try_from(program).ok().and_then(|at| programs.get(at)).ok_or_else(no_block)?;
@@ -258,20 +291,27 @@ fn image_of<'a>(contents: &'a Contents, part: &Part, layout: Layout, samples: Ve
     }
 }
 
-fn general_parts(index: &Index, parts: &[Part], raw: &[u8]) -> Option<Vec<Expanded>> {
-    let mut rest = raw;
-    let mut expanded = Vec::new();
-    for part in parts {
-        let (bytes, tail) = rest.split_at_checked(usize::try_from(part.bytes).ok()?)?;
-        rest = tail;
+fn general_parts(index: &Index, parts: &[Part], raw: Vec<u8>) -> Option<Vec<Expanded>> {
+    let expanded = |part: &Part, bytes: Vec<u8>| {
         let whole = match index.items.get(usize::try_from(part.item).ok()?)?.content {
             Content::General { bytes, .. } => bytes,
             _ => return None,
         };
         let last = part.start.checked_add(part.bytes)? == whole;
-        expanded.push(Expanded { item: part.item, start: part.start, bytes: bytes.to_vec(), last, digest: of_bytes(bytes), image: None });
+        let digest = of_bytes(&bytes);
+        Some(Expanded { item: part.item, start: part.start, bytes, last, digest, image: None })
+    };
+    if let [part] = parts {
+        return Some(vec![expanded(part, raw)?]);
     }
-    Some(expanded)
+    let mut rest = raw.as_slice();
+    let mut all = Vec::new();
+    for part in parts {
+        let (bytes, tail) = rest.split_at_checked(usize::try_from(part.bytes).ok()?)?;
+        rest = tail;
+        all.push(expanded(part, bytes.to_vec())?);
+    }
+    Some(all)
 }
 
 #[cfg(test)]

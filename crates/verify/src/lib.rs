@@ -32,8 +32,10 @@
 pub mod compare;
 mod error;
 pub mod expand;
+pub mod item;
 pub mod paths;
 pub mod report;
+mod spares;
 
 pub use error::{Error, ErrorKind};
 pub use kolmo_codec::limits::Limits;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kolmo::summary::{ArchiveSizes, CompressSummary, NamedReason, PreprocessSummary, ProgramSummary, SplitRates, TrainSummary};
+use kolmo::summary::{ArchiveSizes, CompressSummary, NamedReason, NumbersSummary, PreprocessSummary, ProgramSummary, SplitRates, TrainSummary};
 
 use super::{Paint, counted, grouped, percent, rate, share, shown, span};
 
@@ -21,6 +21,7 @@ pub(crate) fn compress(summary: &CompressSummary, brief: bool, paint: Paint) -> 
         generate(&mut page, &summary.programs);
         coders(&mut page, &summary.programs);
         expand(&mut page, summary);
+        numbers(&mut page, &summary.numbers);
         tune(&mut page, &summary.programs);
         sizes(&mut page, &summary.sizes);
     }
@@ -250,6 +251,24 @@ fn expand(page: &mut Page, summary: &CompressSummary) {
     page.line(&format!(
         "{verified}   {}",
         page.paint.faint(&format!("encode {}, expand and compare {}", span(coding.encode_seconds), span(coding.verify_seconds)))
+    ));
+}
+
+/// What became of checkpoints and arrays.
+fn numbers(page: &mut Page, numbers: &NumbersSummary) {
+    if numbers.files == 0 {
+        return;
+    }
+    let ways = [("plane by plane", numbers.as_numbers), ("by zstd", numbers.by_zstd), ("stored", numbers.stored)];
+    let ways: Vec<String> =
+        ways.into_iter().filter(|&(_, bytes)| bytes > 0).map(|(way, bytes)| format!("{} {way}", share(bytes, numbers.bytes))).collect();
+    page.line(&format!(
+        "numbers   {:>9}, {} -> {} bytes ({})   {}",
+        counted(numbers.files, "file", "files"),
+        grouped(numbers.bytes),
+        grouped(numbers.coded_bytes),
+        percent(100.0 * numbers.coded_bytes as f64 / numbers.bytes.max(1) as f64),
+        page.paint.faint(&ways.iter().map(|way| way.trim()).collect::<Vec<_>>().join(", "))
     ));
 }
 

@@ -42,6 +42,7 @@ fn summary() -> CompressSummary {
             ..ProgramSummary::default()
         }],
         coding: CodingSummary { ideal_bytes: 600_000.0, payload_bytes: 601_200, subpixels: 1_560_160, ..CodingSummary::default() },
+        numbers: NumbersSummary { files: 2, bytes: 4_000_000, coded_bytes: 3_000_000, as_numbers: 4_000_000, ..NumbersSummary::default() },
         sizes: ArchiveSizes { total: 625_000, payload: 601_200, programs: 11_500, index: 12_300, ..ArchiveSizes::default() },
         rate_bpsp: 3.2048,
         percent_of_input: 61.04,

@@ -4,11 +4,13 @@ mod archive;
 mod compress;
 mod number;
 mod paint;
+mod tensors;
 
 pub(crate) use archive::{expand, inspect, list, verify};
 pub(crate) use compress::{compress, train};
 pub(crate) use number::{clock, grouped, percent, rate, share, short, span};
 pub(crate) use paint::Paint;
+pub(crate) use tensors::{tensor, tensors};
 
 /// A name from a file system or an archive with nothing in it that a terminal would obey.
 pub(crate) fn shown(name: &str) -> String {

@@ -9,7 +9,7 @@ use crate::general::GeneralMethod;
 pub const MAGIC: [u8; 8] = [0x8b, b'K', b'L', b'M', b'\r', b'\n', 0x1a, b'\n'];
 
 /// Major and minor version that we write. Readers refuse other majors; a higher minor may add what an older reader can ignore.
-pub const VERSION: (u16, u16) = (1, 1);
+pub const VERSION: (u16, u16) = (1, 2);
 
 /// Required features that we know (bit mask). An archive with any other is refused.
 pub const FEATURES: u64 = 0;
@@ -48,14 +48,24 @@ pub(super) const fn method_code(method: GeneralMethod) -> u8 {
     match method {
         GeneralMethod::Stored => 0,
         GeneralMethod::Zstd => 1,
+        GeneralMethod::Numbers => 2,
     }
 }
 
-pub(super) const fn method_of(what: &'static str, code: u64) -> Result<GeneralMethod, Error> {
+/// How a section is coded: stored or by zstd.
+const fn section_method(what: &'static str, code: u64) -> Result<GeneralMethod, Error> {
     match code {
         0 => Ok(GeneralMethod::Stored),
         1 => Ok(GeneralMethod::Zstd),
         _ => Err(Error::Unsupported { what, found: code, known: 1 }),
+    }
+}
+
+pub(super) const fn block_method(code: u64) -> Result<GeneralMethod, Error> {
+    match code {
+        2 => Ok(GeneralMethod::Numbers),
+        0 | 1 => section_method("general block method", code),
+        found => Err(Error::Unsupported { what: "general block method", found, known: 2 }),
     }
 }
 
@@ -100,8 +110,8 @@ impl Header {
             1 => Fidelity::Pixels,
             other => return Err(Error::Unsupported { what: "fidelity", found: other.into(), known: 1 }),
         };
-        let recipes_method = method_of("coding of the recipes", fields.u8()?.into())?;
-        let index_method = method_of("coding of the index", fields.u8()?.into())?;
+        let recipes_method = section_method("coding of the recipes", fields.u8()?.into())?;
+        let index_method = section_method("coding of the index", fields.u8()?.into())?;
         let reserved_byte = fields.u8()?;
         let n_programs = fields.u32()?;
         if fields.u32()? != 0 || reserved_byte != 0 {

@@ -2,7 +2,7 @@
 
 use crate::block::Method;
 use crate::container::fields::{Fields, Runs, put_runs, put_varint, unzigzag, zigzag};
-use crate::container::header::{method_code, method_of};
+use crate::container::header::{block_method, method_code};
 use crate::container::recipes::{RecipeBook, Recipes};
 use crate::container::{BLOCK_DIGEST_BYTES, PIECE_BYTES};
 use crate::general::GeneralMethod;
@@ -255,7 +255,7 @@ impl Index {
             let program = programs.next32()?;
             let method = methods.next()?;
             let coding = match program.checked_sub(1) {
-                None => BlockCoding::General(method_of("general block method", method)?),
+                None => BlockCoding::General(block_method(method)?),
                 Some(program) if program >= layout.n_programs => return Err(Error::corrupt("block Programs of the index")),
                 Some(program) => BlockCoding::Program { program, method: program_method(method)? },
             };

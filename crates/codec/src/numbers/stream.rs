@@ -1,0 +1,212 @@
+//! All numbers of one form, chunk by chunk.
+
+use crate::Error;
+use crate::container::fields::{Fields, put_varint};
+use crate::limits::Budget;
+use crate::numbers::form::{Form, MOST_PLANES, join, split};
+use crate::numbers::huffman::Lengths;
+use crate::numbers::plane::{self, Unzstd};
+
+/// Bytes of a chunk at most: its planes and what they make together stay in a second-level cache.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// What a chunk of its own has to save beside its codes: its header takes some 20 bytes, and the time for new tables is worth the rest.
+const CHUNK_COST: u64 = 200;
+
+/// Writes one stream.
+pub(super) struct Writer {
+    form: Form,
+    out: Vec<u8>,
+    planes: [plane::Writer; MOST_PLANES],
+    scratch: [Vec<u8>; MOST_PLANES],
+    /// Numbers that will share codes.
+    group: Vec<u8>,
+    counts: [[u32; 256]; MOST_PLANES],
+    cost: u64,
+}
+
+/// Bytes of a group at most.
+const GROUP_BYTES: usize = 1 << 24;
+
+impl Writer {
+    pub(super) fn new(form: Form) -> Self {
+        Self {
+            form,
+            out: Vec::new(),
+            planes: Default::default(),
+            scratch: Default::default(),
+            group: Vec::new(),
+            counts: [[0; 256]; MOST_PLANES],
+            cost: 0,
+        }
+    }
+
+    pub(super) const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Takes in a span, whole numbers. Neighbours share codes where that takes less than codes of their own.
+    pub(super) fn span(&mut self, numbers: &[u8]) -> Result<(), Error> {
+        for part in numbers.chunks(CHUNK_BYTES) {
+            split(self.form, part, &mut self.scratch);
+            let planes = self.scratch.iter().take(self.form.width());
+            let mut own = [[0; 256]; MOST_PLANES];
+            own.iter_mut().zip(planes).for_each(|(counts, plane)| *counts = plane::counts(plane));
+            let mut joint = self.counts;
+            joint.iter_mut().flatten().zip(own.iter().flatten()).for_each(|(sum, &count)| *sum = sum.saturating_add(count));
+            let (own_cost, joint_cost) = (self.cost_of(&own), self.cost_of(&joint));
+            let apart = self.cost.saturating_add(own_cost).saturating_add(CHUNK_COST);
+            if joint_cost > apart || self.group.len().saturating_add(part.len()) > GROUP_BYTES {
+                self.flush()?;
+                (self.counts, self.cost) = (own, own_cost);
+            } else {
+                (self.counts, self.cost) = (joint, joint_cost);
+            }
+            self.group.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    fn cost_of(&self, counts: &[[u32; 256]; MOST_PLANES]) -> u64 {
+        counts.iter().take(self.form.width()).fold(0, |sum, counts| sum.saturating_add(plane::plan(counts).1))
+    }
+
+    /// Writes the group.
+    fn flush(&mut self) -> Result<(), Error> {
+        let lengths: Vec<Option<Lengths>> = self.counts.iter().take(self.form.width()).map(|counts| plane::plan(counts).0).collect();
+        let group = std::mem::take(&mut self.group);
+        for chunk in group.chunks(CHUNK_BYTES) {
+            self.chunk(chunk, &lengths)?;
+        }
+        self.counts = [[0; 256]; MOST_PLANES];
+        self.cost = 0;
+        Ok(())
+    }
+
+    fn chunk(&mut self, chunk: &[u8], lengths: &[Option<Lengths>]) -> Result<(), Error> {
+        put_varint(&mut self.out, chunk.len().checked_div(self.form.width()).unwrap_or(0) as u64);
+        split(self.form, chunk, &mut self.scratch);
+        for ((plane, writer), lengths) in self.scratch.iter().zip(&mut self.planes).zip(lengths) {
+            writer.write(plane, lengths.as_ref(), &mut self.out)?;
+        }
+        Ok(())
+    }
+
+    /// The stream, coded.
+    pub(super) fn finish(mut self) -> Result<Vec<u8>, Error> {
+        self.flush()?;
+        Ok(self.out)
+    }
+}
+
+/// The stream of bytes of any meaning: one chunk if zstd helps, else as other streams.
+pub(super) fn write_bytes(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut writer = Writer::new(Form::Bytes);
+    writer.span(bytes)?;
+    let apart = writer.finish()?;
+    let mut whole = Vec::new();
+    if let Some(coded) = plane::zstd(bytes, apart.len() as u64)? {
+        put_varint(&mut whole, bytes.len() as u64);
+        plane::put_zstd(&coded, &mut whole);
+        if whole.len() < apart.len() {
+            return Ok(whole);
+        }
+    }
+    Ok(apart)
+}
+
+/// Reads one stream.
+pub(super) struct Reader<'a> {
+    form: Form,
+    fields: Fields<'a>,
+    /// Bytes of the stream that no chunk has accounted for.
+    left: u64,
+    planes: [plane::Reader; MOST_PLANES],
+    scratch: [Vec<u8>; MOST_PLANES],
+    /// A chunk of which spans have not taken all: `waiting[taken..]` is left.
+    waiting: Vec<u8>,
+    taken: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A stream that becomes `bytes` bytes.
+    pub(super) fn new(form: Form, coded: &'a [u8], bytes: u64) -> Self {
+        let fields = Fields::new(WHAT, coded);
+        Self { form, fields, left: bytes, planes: Default::default(), scratch: Default::default(), waiting: Vec::new(), taken: 0 }
+    }
+
+    /// The next numbers, as many as fit `out`.
+    pub(super) fn read(&mut self, mut out: &mut [u8], unzstd: &mut Unzstd, budget: &mut Budget) -> Result<(), Error> {
+        while !out.is_empty() {
+            let waiting = self.waiting.get(self.taken..).unwrap_or_default();
+            if waiting.is_empty() {
+                let bytes = self.header()?;
+                if bytes <= out.len() {
+                    let (chunk, rest) = out.split_at_mut_checked(bytes).ok_or(Error::corrupt(WHAT))?;
+                    self.chunk(chunk, unzstd, budget)?;
+                    out = rest;
+                } else {
+                    let mut chunk = std::mem::take(&mut self.waiting);
+                    resize(&mut chunk, bytes, budget)?;
+                    self.chunk(&mut chunk, unzstd, budget)?;
+                    (self.waiting, self.taken) = (chunk, 0);
+                }
+                continue;
+            }
+            let bytes = waiting.len().min(out.len());
+            let (head, rest) = out.split_at_mut_checked(bytes).ok_or(Error::corrupt(WHAT))?;
+            head.copy_from_slice(waiting.get(..bytes).unwrap_or_default());
+            self.taken = self.taken.saturating_add(bytes);
+            out = rest;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the chunk that comes next.
+    fn header(&mut self) -> Result<usize, Error> {
+        let bytes = self.fields.varint()?.checked_mul(self.form.width() as u64).filter(|&bytes| bytes > 0 && bytes <= self.left);
+        let bytes = bytes.ok_or_else(|| self.fields.corrupt())?;
+        self.left = self.left.saturating_sub(bytes);
+        usize::try_from(bytes).map_err(|_| self.fields.corrupt())
+    }
+
+    fn chunk(&mut self, out: &mut [u8], unzstd: &mut Unzstd, budget: &mut Budget) -> Result<(), Error> {
+        if self.form.width() == 1 {
+            return match &mut self.planes {
+                [reader, ..] => reader.read(&mut self.fields, unzstd, out),
+            };
+        }
+        let numbers = out.len().checked_div(self.form.width()).unwrap_or(0);
+        let mut planes = [&[][..]; MOST_PLANES];
+        for ((plane, reader), scratch) in planes.iter_mut().zip(&mut self.planes).zip(&mut self.scratch).take(self.form.width()) {
+            *plane = match plane::stored(&mut self.fields, numbers)? {
+                Some(stored) => stored,
+                None => {
+                    if scratch.len() < numbers {
+                        resize(scratch, numbers, budget)?;
+                    }
+                    let scratch = scratch.get_mut(..numbers).ok_or(Error::corrupt(WHAT))?;
+                    reader.read(&mut self.fields, unzstd, scratch)?;
+                    scratch
+                }
+            };
+        }
+        join(self.form, &planes, out);
+        Ok(())
+    }
+
+    /// Nothing may be left.
+    pub(super) fn end(&self) -> Result<(), Error> {
+        if self.left == 0 && self.taken >= self.waiting.len() { self.fields.end() } else { Err(self.fields.corrupt()) }
+    }
+}
+
+const WHAT: &str = "numbers of a block";
+
+/// Makes a buffer hold `bytes` bytes; growing is paid for.
+fn resize(buffer: &mut Vec<u8>, bytes: usize, budget: &mut Budget) -> Result<(), Error> {
+    budget.take(WHAT, bytes.saturating_sub(buffer.capacity()) as u64, 1)?;
+    buffer.try_reserve_exact(bytes.saturating_sub(buffer.len())).map_err(|_| Error::LimitExceeded { what: WHAT, limit: budget.left() })?;
+    buffer.resize(bytes, 0);
+    Ok(())
+}

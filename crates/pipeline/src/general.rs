@@ -1,0 +1,204 @@
+//! Codes files that no Program codes into general blocks: texts and the like by zstd, checkpoints as numbers.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+
+use kolmo_codec::container::{PIECE_BYTES, block_digest};
+use kolmo_codec::general::{self, GeneralMethod};
+use kolmo_codec::numbers::{self, Form, Span};
+use kolmo_data::digest::{Digest, of_bytes};
+use kolmo_data::tensor::{Element, Numbers};
+
+use crate::coding::{CodedBlock, packed};
+use crate::dataset::Item;
+use crate::error::Error;
+use crate::work::Crew;
+
+/// Bytes of a solid block of general files: as much as zstd -19 looks back.
+const SOLID_BYTES: u64 = 8 << 20;
+
+/// zstd's level for a look at numbers: the dense one takes minutes for weights, of which it finds no more.
+const QUICK: i32 = 3;
+
+/// How a general block came about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GeneralCoding {
+    pub(crate) method: GeneralMethod,
+    /// What it expands to.
+    pub(crate) raw_bytes: u64,
+    /// Whether it holds files with numbers in them.
+    pub(crate) of_numbers: bool,
+}
+
+/// What is read for one general block: some whole files, or a piece of a long one.
+#[derive(Debug, Clone)]
+enum Load {
+    Files(Vec<usize>),
+    Piece { item: usize, start: u64, first: bool, number: usize },
+}
+
+/// Codes the files `numbers` the general way and keeps all blocks in memory. `level` is zstd's.
+pub(crate) fn coded(items: &[Item], numbers: &[usize], level: i32, crew: &mut Crew<'_>) -> Result<Vec<CodedBlock<GeneralCoding>>, Error> {
+    let mut blocks = Vec::new();
+    each(items, numbers, level, crew, |block| {
+        blocks.push(block);
+        Ok(())
+    })?;
+    Ok(blocks)
+}
+
+/// Codes the files `numbers` the general way and hands out block after block: solid blocks of files with the same extension where there are
+/// many, files with numbers apart from the others, long ones in pieces. A few blocks a thread are in memory at a time.
+pub(crate) fn each(
+    items: &[Item],
+    numbers: &[usize],
+    level: i32,
+    crew: &mut Crew<'_>,
+    sink: impl FnMut(CodedBlock<GeneralCoding>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let is_long = |number: &usize| items[*number].bytes > PIECE_BYTES;
+    let (long, mut short): (Vec<usize>, Vec<usize>) = numbers.iter().copied().partition(is_long);
+    short.sort_by_key(|&number| (extension(&items[number].path), number));
+    let (with, without): (Vec<usize>, Vec<usize>) = short.into_iter().partition(|&number| items[number].numbers.is_some());
+    let mut plan = Vec::new();
+    for files in [without, with] {
+        plan.extend(packed(&files, |number| items[number].bytes, SOLID_BYTES).into_iter().map(Load::Files));
+    }
+    for item in long {
+        let pieces = items[item].bytes.div_ceil(PIECE_BYTES);
+        plan.extend((0..pieces).map(|n| Load::Piece { item, start: n * PIECE_BYTES, first: n == 0, number: n as usize }));
+    }
+    crew.each("storing", &plan, |load| block(items, load, level), sink)
+}
+
+fn block(items: &[Item], load: &Load, level: i32) -> Result<CodedBlock<GeneralCoding>, Error> {
+    let mut raw = Vec::new();
+    let mut digests = Vec::new();
+    let mut spans = Vec::new();
+    let (of_numbers, begins) = match load {
+        Load::Files(numbers) => {
+            let mut numbers = numbers.clone();
+            numbers.sort_unstable(); // a block lists its items in the order of the archive
+            for &number in &numbers {
+                let item = &items[number];
+                let bytes = read(item, 0, item.bytes + 1)?;
+                digests.push(checked(item, &bytes, item.bytes, Some(item.file_digest))?);
+                raw.extend_from_slice(&bytes);
+                push_spans(item.numbers.as_ref(), 0, item.bytes, &mut spans);
+            }
+            (numbers.iter().any(|&number| items[number].numbers.is_some()), numbers)
+        }
+        &Load::Piece { item, start, first, number } => {
+            let item_number = item;
+            let item = &items[item];
+            raw = read(item, start, PIECE_BYTES)?;
+            let length = PIECE_BYTES.min(item.bytes - start);
+            digests.push(checked(item, &raw, length, item.pieces.get(number).copied())?);
+            push_spans(item.numbers.as_ref(), start, length, &mut spans);
+            (item.numbers.is_some(), if first { vec![item_number] } else { vec![] })
+        }
+    };
+    let (method, bytes) = shortest(&raw, of_numbers.then_some(spans.as_slice()), level)?;
+    let digest = block_digest(&bytes, &digests);
+    let coding = GeneralCoding { method, raw_bytes: raw.len() as u64, of_numbers };
+    Ok(CodedBlock { coding, bytes, digest, items: begins })
+}
+
+/// `raw` in the way that takes least. With `spans`, zstd's dense level is only run where a quick one comes near.
+fn shortest(raw: &[u8], spans: Option<&[Span]>, level: i32) -> Result<(GeneralMethod, Vec<u8>), Error> {
+    let Some(spans) = spans else { return Ok(general::encode_at(raw, level)?) };
+    let as_numbers = numbers::encode(raw, spans)?;
+    let quick = general::encode_at(raw, QUICK.min(level))?;
+    let near = as_numbers.len() + as_numbers.len() / 8;
+    let other = if level > QUICK && quick.1.len() < near { general::encode_at(raw, level)? } else { quick };
+    Ok(if as_numbers.len() < other.1.len() { (GeneralMethod::Numbers, as_numbers) } else { other })
+}
+
+/// Appends the spans of the `length` bytes from `start` on. Numbers that the ends cut in two are bytes.
+fn push_spans(numbers: Option<&Numbers>, start: u64, length: u64, spans: &mut Vec<Span>) {
+    let end = start + length;
+    let mut at = start;
+    let mut push = |form, until: u64, at: &mut u64| {
+        if until > *at {
+            spans.push(Span { form, bytes: until - *at });
+            *at = until;
+        }
+    };
+    for region in numbers.map_or(&[][..], |numbers| numbers.regions.as_slice()) {
+        let (region_end, width) = (region.offset + region.bytes, region.element.bytes());
+        if region_end <= start || region.offset >= end {
+            continue;
+        }
+        let first = region.offset + start.saturating_sub(region.offset).div_ceil(width) * width;
+        let last = region.offset + (region_end.min(end) - region.offset) / width * width;
+        if first < last {
+            push(Form::Bytes, first, &mut at);
+            push(form(region.element), last, &mut at);
+        }
+    }
+    push(Form::Bytes, end, &mut at);
+}
+
+const fn form(element: Element) -> Form {
+    match element {
+        Element::F64 => Form::Float64,
+        Element::F32 => Form::Float32,
+        Element::F16 | Element::Bf16 => Form::Float16,
+        Element::I64 => Form::Integer64,
+        Element::I32 => Form::Integer32,
+        Element::I16 => Form::Integer16,
+        Element::F8 | Element::I8 => Form::Integer8,
+        _ => Form::Bytes,
+    }
+}
+
+fn checked(item: &Item, bytes: &[u8], length: u64, expected: Option<Digest>) -> Result<[u8; 32], Error> {
+    let digest = of_bytes(bytes);
+    if bytes.len() as u64 != length || expected.is_some_and(|expected| expected != digest) {
+        return Err(Error::Changed { path: item.file.clone() });
+    }
+    Ok(digest.0)
+}
+
+fn read(item: &Item, start: u64, most: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut file = std::fs::File::open(&item.file).map_err(Error::io("read", &item.file))?;
+    file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &item.file))?;
+    file.take(most).read_to_end(&mut bytes).map_err(Error::io("read", &item.file))?;
+    Ok(bytes)
+}
+
+fn extension(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kolmo_data::tensor::{Kind, Region};
+
+    #[test]
+    fn extensions_are_of_the_name() {
+        assert_eq!(extension("a.b/c"), "");
+        assert_eq!(extension("a.b/c.TXT"), "txt");
+    }
+
+    #[test]
+    fn spans_cover_every_piece_and_cut_no_number() {
+        let region = |offset, bytes, element| Region { offset, bytes, element };
+        let regions = vec![region(3, 40, Element::F32), region(43, 16, Element::F64), region(70, 2, Element::F8)];
+        let numbers = Numbers { kind: Kind::Safetensors, regions, tensors: vec![] };
+        let spans = |start, length| {
+            let mut spans = Vec::new();
+            push_spans(Some(&numbers), start, length, &mut spans);
+            spans.into_iter().map(|span| (span.form, span.bytes)).collect::<Vec<_>>()
+        };
+        let bytes = Form::Bytes;
+        assert_eq!(spans(0, 80), [(bytes, 3), (Form::Float32, 40), (Form::Float64, 16), (bytes, 11), (Form::Integer8, 2), (bytes, 8)]);
+        assert_eq!(spans(4, 10), [(bytes, 3), (Form::Float32, 4), (bytes, 3)]);
+        assert_eq!(spans(4, 4), [(bytes, 4)]);
+        for (start, length) in (0..60).flat_map(|start| (0..20).map(move |length| (start, length))) {
+            assert_eq!(spans(start, length).iter().map(|span| span.1).sum::<u64>(), length);
+        }
+    }
+}

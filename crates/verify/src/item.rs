@@ -1,0 +1,156 @@
+//! One file of an archive as something to read and seek in: only the blocks that are asked for are expanded.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use kolmo_codec::container::{BlockCoding, Content, PIECE_BYTES, Reader};
+
+use crate::Error;
+use crate::expand::{Expanded, one};
+
+/// The bytes of an item that is kept the general way. Holds one block (2^26 bytes at most) at a time.
+#[derive(Debug)]
+pub struct ItemBytes<'a, R> {
+    reader: &'a mut Reader<R>,
+    item: u32,
+    block: u32,
+    bytes: u64,
+    position: u64,
+    held: Option<Expanded>,
+    failure: Option<Error>,
+}
+
+impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
+    /// Item number `item`, or the one it is a copy of; `None` if it is an image, or there is no such item.
+    pub fn new(reader: &'a mut Reader<R>, item: u32) -> Option<Self> {
+        let content = |number: u32| reader.index().items.get(usize::try_from(number).ok()?).map(|item| item.content);
+        let item = match content(item)? {
+            Content::Copy { of } => of,
+            _ => item,
+        };
+        let Content::General { block, bytes } = content(item)? else { return None };
+        let coding = reader.index().blocks.get(usize::try_from(block).ok()?)?.coding;
+        matches!(coding, BlockCoding::General(_)).then_some(Self { reader, item, block, bytes, position: 0, held: None, failure: None })
+    }
+
+    /// Length of the file.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether the file is empty.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// What went wrong, if reading failed because of the archive.
+    pub const fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    /// Expands the block that holds the byte at `position`.
+    fn hold(&mut self) -> Result<(), Error> {
+        let piece = u32::try_from(self.position.checked_div(PIECE_BYTES).unwrap_or(0)).unwrap_or(u32::MAX);
+        let parts = one(self.reader, self.block.saturating_add(piece))?;
+        self.held = parts.into_iter().find(|part| part.item == self.item);
+        Ok(())
+    }
+
+    /// What is held of the bytes from `position` on.
+    fn here(&self) -> &[u8] {
+        let Some(held) = &self.held else { return &[] };
+        let at = self.position.checked_sub(held.start).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| held.bytes.get(at..)).unwrap_or_default()
+    }
+}
+
+impl<R: Read + Seek + Sync> Read for ItemBytes<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.position >= self.bytes || out.is_empty() {
+            return Ok(0);
+        }
+        if self.here().is_empty()
+            && let Err(error) = self.hold()
+        {
+            let message = error.to_string();
+            self.failure = Some(error);
+            return Err(io::Error::other(message));
+        }
+        let here = self.here();
+        let count = here.len().min(out.len());
+        if let (Some(to), Some(from)) = (out.get_mut(..count), here.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.position = self.position.saturating_add(count as u64);
+        Ok(count)
+    }
+}
+
+impl<R> Seek for ItemBytes<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(offset) => self.bytes.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = position.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a place before the file begins"))?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kolmo_codec::container::{Fidelity, Item, RecipeBook, Writer, block_digest};
+    use kolmo_codec::general::GeneralMethod;
+    use kolmo_codec::limits::Limits;
+    use kolmo_data::digest::of_bytes;
+    use std::io::Cursor;
+
+    #[test]
+    fn files_of_solid_blocks_and_of_pieces_are_read_at_any_place() {
+        let long = vec![7u8; PIECE_BYTES as usize + 1000];
+        let (first, last) = long.split_at(PIECE_BYTES as usize);
+        let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[]).unwrap();
+        let mut put = |raw: &[u8], digests: &[[u8; 32]]| {
+            let (method, bytes) = kolmo_codec::general::encode_at(raw, 1).unwrap();
+            writer.block(BlockCoding::General(method), &bytes, block_digest(&bytes, digests)).unwrap()
+        };
+        let solid = put(b"helloworld", &[of_bytes(b"hello").0, of_bytes(b"world").0]);
+        let pieces = put(first, &[of_bytes(first).0]);
+        put(last, &[of_bytes(last).0]);
+        let general = |path: &str, block, bytes| Item { path: path.into(), content: Content::General { block, bytes } };
+        let mut items = vec![general("a", solid, 5), general("b", solid, 5), general("c", pieces, long.len() as u64)];
+        items.push(Item { path: "d".into(), content: Content::Copy { of: 1 } });
+        let (archive, _) = writer.finish(items, &RecipeBook::default(), 0).unwrap();
+        let mut reader = Reader::open(archive, &Limits::default()).unwrap();
+        for item in [1, 3] {
+            let mut bytes = ItemBytes::new(&mut reader, item).unwrap();
+            let mut text = String::new();
+            bytes.read_to_string(&mut text).unwrap();
+            assert_eq!((text.as_str(), bytes.len()), ("world", 5));
+            bytes.seek(SeekFrom::End(-2)).unwrap();
+            assert_eq!(bytes.read(&mut [0; 9]).unwrap(), 2);
+        }
+        let mut bytes = ItemBytes::new(&mut reader, 2).unwrap();
+        bytes.seek(SeekFrom::Start(PIECE_BYTES - 3)).unwrap();
+        let mut rest = Vec::new();
+        bytes.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, vec![7; 1003]);
+        assert!(bytes.seek(SeekFrom::Current(-1_000_000_000)).is_err());
+        assert!(ItemBytes::new(&mut reader, 9).is_none());
+    }
+
+    #[test]
+    fn damage_is_told_by_its_kind() {
+        let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[]).unwrap();
+        let block = writer.block(BlockCoding::General(GeneralMethod::Stored), b"hello", [0; 16]).unwrap();
+        let items = vec![Item { path: "a".into(), content: Content::General { block, bytes: 5 } }];
+        let (archive, _) = writer.finish(items, &RecipeBook::default(), 0).unwrap();
+        let mut reader = Reader::open(archive, &Limits::default()).unwrap();
+        let mut bytes = ItemBytes::new(&mut reader, 0).unwrap();
+        assert!(bytes.read(&mut [0; 5]).is_err());
+        assert_eq!(bytes.take_failure().map(|error| error.kind()), Some(crate::ErrorKind::Corrupt));
+    }
+}
