@@ -2,7 +2,8 @@
 //!
 //! A block is walked as a wavefront. At step `t`, row `r` of every image is at column `t - slope * r`, so that all its taps are known.
 //! The pixels of a step form batches of up to [`BATCH`] for the integer kernel; within a batch, channel after channel is coded, pixel after
-//! pixel. Encoder and decoder share this walk, so they cannot disagree about the order.
+//! pixel or, by [`Method::Adaptive`], decision after decision of all its pixels. Encoder and decoder share this walk, so they cannot
+//! disagree about the order.
 #![allow(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,

@@ -49,6 +49,7 @@ impl Table {
 
     /// Asks for the memory that [`Table::find`] is going to need.
     #[inline(always)]
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables, reason = "only x86-64 is asked"))]
     pub(crate) fn prefetch(&self, hashes: &[u32; LANES]) {
         #[cfg(target_arch = "x86_64")]
         for (context, &hash) in hashes[..CONTEXTS].iter().enumerate() {

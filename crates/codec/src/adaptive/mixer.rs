@@ -40,8 +40,8 @@ impl Mixer {
 
 /// Log-odds that one set of each kind makes of the inputs.
 ///
-/// Sums of weights are at most 2^15 here, and the inputs' sizes sum to less than 2^16 (3071 + 64 + 7 x 2307 + 6 x 480), so the sum stays
-/// below 2^31.
+/// Sums of weights are at most 2^15 here, and the inputs' sizes sum to less than 2^15 (3071 + 64 + 7 x 2307 + 6 x 480), so the sum stays
+/// below 2^30.
 #[inline(always)]
 pub(crate) fn mix(mixers: &[Mixer; KINDS], sets: &[usize; KINDS], inputs: &[i32; INPUTS]) -> i32 {
     let [first, second, third, fourth] = std::array::from_fn(|kind| mixers[kind].sets[sets[kind]].0);
