@@ -108,7 +108,7 @@ fn shortest(raw: &[u8], spans: Option<&[Span]>, level: i32) -> Result<(GeneralMe
     let Some(spans) = spans else { return Ok(general::encode_at(raw, level)?) };
     let as_numbers = numbers::encode(raw, spans)?;
     let quick = general::encode_at(raw, QUICK.min(level))?;
-    let near = as_numbers.len() + as_numbers.len() / 8;
+    let near = as_numbers.len() + as_numbers.len() / 32;
     let other = if level > QUICK && quick.1.len() < near { general::encode_at(raw, level)? } else { quick };
     Ok(if as_numbers.len() < other.1.len() { (GeneralMethod::Numbers, as_numbers) } else { other })
 }
