@@ -1,4 +1,4 @@
-//! What coding costs: `cargo bench -p kolmo-codec`. `KOLMO_KERNEL` chooses the instructions.
+//! What coding costs: `cargo bench --manifest-path benches/Cargo.toml`. `KOLMO_KERNEL` chooses the instructions.
 
 #![allow(missing_docs, reason = "criterion's macros make functions without")]
 

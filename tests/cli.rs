@@ -8,6 +8,8 @@ use room::*;
 mod failure;
 #[path = "cli/learning.rs"]
 mod learning;
+#[path = "cli/model.rs"]
+mod model;
 #[path = "cli/room.rs"]
 mod room;
 
@@ -35,7 +37,7 @@ fn usage_errors_end_with_2_and_say_why_on_stderr() {
 
 #[test]
 fn help_and_version_are_results() {
-    for command in ["compress", "expand", "verify", "list", "inspect", "train", "tune", "demo"] {
+    for command in ["compress", "expand", "verify", "list", "inspect", "train", "tune", "model", "demo"] {
         let talk = say!(command, "--help").ends(DONE);
         assert!(talk.stdout.contains("Usage: kolmo") && talk.stdout.contains("--max-memory") && talk.stderr.is_empty(), "{command}");
     }

@@ -1,8 +1,9 @@
-//! Measures kolmo and its rivals on folders of images, and on checkpoints.
+//! Measures kolmo and its rivals: on folders of images, on checkpoints, and on networks.
 
 mod checkpoint;
 mod imagecodecs;
 mod kolmo;
+mod network;
 mod per_image;
 mod rate;
 mod raw_tar;
@@ -24,6 +25,8 @@ pub(crate) enum BenchCommand {
     Speed(speed::SpeedArgs),
     /// Size and speed of network checkpoints; writes benches/checkpoint.md.
     Checkpoint(checkpoint::CheckpointArgs),
+    /// Size and accuracy of a network made small; writes benches/network.csv and benches/network.md.
+    Network(network::NetworkArgs),
 }
 
 /// Runs one bench.
@@ -35,5 +38,6 @@ pub(crate) fn run(command: &BenchCommand) -> Result<()> {
         BenchCommand::Rate(args) => rate::run(args),
         BenchCommand::Speed(args) => speed::run(args),
         BenchCommand::Checkpoint(args) => checkpoint::run(args),
+        BenchCommand::Network(args) => network::run(args),
     }
 }

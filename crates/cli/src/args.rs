@@ -1,5 +1,7 @@
 //! What may be said to `kolmo`.
 
+pub(crate) mod model;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -83,6 +85,9 @@ pub(crate) enum Command {
     Train(Train),
     /// Train a Program further on another folder
     Tune(Tune),
+    /// Train, compress, expand, verify, measure or tune your own image classifier
+    #[command(subcommand)]
+    Model(model::Model),
     /// Watch all five steps on 2,000 small pictures of clothes (about a minute)
     Demo(Demo),
 }

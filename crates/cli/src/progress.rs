@@ -122,6 +122,7 @@ impl Watcher {
     fn tell_json(&mut self, event: &Event) {
         let due = match event {
             Event::Training { group, tuning, step, steps, .. } => self.due(&format!("{group} {tuning}"), step >= steps),
+            Event::Learning { stage, step, steps, .. } => self.due(stage, step >= steps),
             Event::Progress { stage, done, total } => self.due(stage, done >= total),
             _ => true,
         };
@@ -149,6 +150,18 @@ impl Watcher {
                 bar.set_message(message);
                 bar.set_position(*step);
             }
+            Event::Learning { stage, step, steps, loss, top1, images_per_second, eta_seconds, .. } => {
+                let message =
+                    format!("loss {loss:.4}  {top1:.1} %  {} images/s  ETA {}", render::short(*images_per_second), render::clock(*eta_seconds));
+                let bar = self.bar(&render::shown(stage), "  {prefix:14} {bar:30} step {human_pos}/{human_len}  {msg}");
+                bar.set_length(*steps);
+                bar.set_message(message);
+                bar.set_position(*step);
+            }
+            Event::Epoch { stage, row } => self.screen.note(&format!(
+                "{stage}, epoch {}: train {:.4} {:.2} %, validation {:.4} {:.2} %",
+                row.epoch, row.train_loss, row.train_top1, row.validation_loss, row.validation_top1
+            )),
             Event::Progress { stage, done, total } => {
                 let bar = self.bar(stage, "  {prefix:14} {bar:30} {human_pos}/{human_len}");
                 bar.set_length(*total);
@@ -165,8 +178,8 @@ impl Observer for Watcher {
             Event::StepStarted { step } => {
                 self.interrupt.training.store(matches!(step, Step::Generate | Step::Tune), Ordering::SeqCst);
             }
-            Event::Training { .. } => self.interrupt.training.store(true, Ordering::SeqCst),
-            Event::Progress { .. } | Event::Note { .. } => {}
+            Event::Training { .. } | Event::Learning { .. } => self.interrupt.training.store(true, Ordering::SeqCst),
+            Event::Epoch { .. } | Event::Progress { .. } | Event::Note { .. } => {}
         }
         if self.json.is_some() {
             self.tell_json(event);

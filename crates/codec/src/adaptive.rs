@@ -18,7 +18,7 @@ mod counter;
 mod expert;
 mod fit;
 mod lane;
-mod logit;
+pub(crate) mod logit;
 mod mixer;
 #[cfg(target_arch = "x86_64")]
 mod x86;

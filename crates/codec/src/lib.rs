@@ -53,7 +53,11 @@ pub mod general;
 mod kernel;
 pub mod limits;
 pub mod names;
+pub mod network;
 pub mod numbers;
+pub mod network_format {
+    #![doc = include_str!("../NETWORK.md")]
+}
 pub mod program;
 mod range;
 mod tables;

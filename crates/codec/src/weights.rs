@@ -3,8 +3,8 @@
 //! A Program is part of the archive and counts in its size, so its weights deserve the best of three coders. None of them checks
 //! what it decodes: digests stand around the Programs of a container.
 
-mod huffman;
-mod lz77;
+pub(crate) mod huffman;
+pub(crate) mod lz77;
 mod range;
 
 use crate::Error;

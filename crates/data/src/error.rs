@@ -57,6 +57,14 @@ pub enum Error {
         /// The file or folder, shown with replacement characters.
         path: PathBuf,
     },
+    /// A folder of labelled images cannot be learned from.
+    #[error("{}: {what}", path.display())]
+    Labelled {
+        /// The folder or file it is about.
+        path: PathBuf,
+        /// What is wrong there, and what to do.
+        what: String,
+    },
     /// The operating system refused.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {
@@ -96,7 +104,7 @@ impl Error {
             Self::Truncated { .. } => ErrorKind::Truncated,
             Self::Unsupported { .. } => ErrorKind::Unsupported,
             Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
-            Self::InvalidArgument { .. } | Self::EmptyFolder { .. } | Self::NotUtf8 { .. } => ErrorKind::InvalidArgument,
+            Self::InvalidArgument { .. } | Self::EmptyFolder { .. } | Self::NotUtf8 { .. } | Self::Labelled { .. } => ErrorKind::InvalidArgument,
             Self::Io { .. } => ErrorKind::Io,
         }
     }

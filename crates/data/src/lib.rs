@@ -11,6 +11,7 @@
 //! | [`clean`] | which images should be learned from? |
 //! | [`split`] | which of them for training, which for measuring? |
 //! | [`normalise`] | how are training copies scaled? |
+//! | [`labelled`] | which class is an image of? |
 //!
 //! The crate knows no network, no coder and no archive; it never prints.
 //!
@@ -51,6 +52,7 @@ pub mod clean;
 pub mod digest;
 mod error;
 mod format;
+pub mod labelled;
 pub mod layout;
 pub mod normalise;
 pub mod open;

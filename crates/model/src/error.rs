@@ -24,6 +24,16 @@ pub enum Error {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A tensor of a user's network does not fit.
+    #[error("{path}: tensor {name} {what}")]
+    Tensor {
+        /// The file.
+        path: String,
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The Program is refused by the codec.
     #[error(transparent)]
     Codec(#[from] kolmo_codec::Error),
@@ -37,7 +47,7 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> Option<kolmo_codec::ErrorKind> {
         match self {
-            Self::Device { .. } | Self::InvalidArgument { .. } => Some(kolmo_codec::ErrorKind::InvalidArgument),
+            Self::Device { .. } | Self::InvalidArgument { .. } | Self::Tensor { .. } => Some(kolmo_codec::ErrorKind::InvalidArgument),
             Self::Checkpoint { .. } => Some(kolmo_codec::ErrorKind::Io),
             Self::Codec(error) => Some(error.kind()),
             Self::Cancelled => None,

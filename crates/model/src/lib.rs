@@ -28,6 +28,7 @@
 #![recursion_limit = "256"]
 
 pub mod checkpoint;
+pub mod classify;
 pub mod device;
 pub mod effort;
 mod error;

@@ -30,6 +30,7 @@ mod expand;
 mod general;
 mod inspect;
 mod learn;
+pub mod network;
 pub mod observe;
 pub mod options;
 mod output;

@@ -46,6 +46,33 @@ pub enum Event {
         /// Seconds it is expected to take yet.
         eta_seconds: f64,
     },
+    /// A training step of a user's network.
+    Learning {
+        /// For example `train`, `prune`, `tune`.
+        stage: String,
+        /// Steps done.
+        step: u64,
+        /// Steps planned.
+        steps: u64,
+        /// Smoothed training loss, nats an image.
+        loss: f64,
+        /// Smoothed share of training images that were right, per cent.
+        top1: f64,
+        /// Images learned from per second.
+        images_per_second: f64,
+        /// Seconds this stage has taken.
+        elapsed_seconds: f64,
+        /// Seconds it is expected to take yet.
+        eta_seconds: f64,
+    },
+    /// An epoch of a user's network ended.
+    Epoch {
+        /// As of [`Event::Learning`].
+        stage: String,
+        /// The row of the loss curve.
+        #[serde(flatten)]
+        row: kolmo_model::classify::train::Epoch,
+    },
     /// Countable work went on.
     Progress {
         /// Short verb phrase: `reading`, `encoding`, `verifying`, `expanding`.

@@ -5,6 +5,7 @@ mod demo;
 mod expand;
 mod inspect;
 mod list;
+mod model;
 mod train;
 mod tune;
 mod verify;
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> u8 {
         Command::Inspect(what) => inspect::run(&session, what),
         Command::Train(what) => train::run(&session, what),
         Command::Tune(what) => tune::run(&session, what),
+        Command::Model(what) => model::run(&session, what),
         Command::Demo(what) => demo::run(&session, what),
     };
     session.end(ended)

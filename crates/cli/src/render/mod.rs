@@ -2,6 +2,7 @@
 
 mod archive;
 mod compress;
+pub(crate) mod model;
 mod number;
 mod paint;
 mod tensors;

@@ -93,6 +93,9 @@ impl Header {
         const WHAT: &str = "header";
         let mut fields = Fields::new(WHAT, bytes);
         let magic = bytes.get(..bytes.len().min(MAGIC.len())).unwrap_or(bytes);
+        if crate::network::is_network(bytes) {
+            return Err(Error::corrupt_at("header: this is a network archive, which `kolmo model` reads", 0));
+        }
         if !MAGIC.starts_with(magic) {
             return Err(Error::corrupt_at("header: these are not the first bytes of a kolmo archive", 0));
         }

@@ -19,7 +19,7 @@ const MAX_RUN: usize = 8;
 /// Layout: 256 code lengths as runs (`length | (run - 1) << 5`, a byte each), then the codes, first bit highest, padded with zeros.
 ///
 /// `None` if a code is too long for the table.
-pub(super) fn encode(raw: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn encode(raw: &[u8]) -> Option<Vec<u8>> {
     let mut counts = [0u64; 256];
     for &byte in raw {
         if let Some(count) = counts.get_mut(usize::from(byte)) {
@@ -58,7 +58,7 @@ fn rebuild(lengths: &[u8; 256]) -> (Book<u8>, Tree<u8>) {
     builder.finish()
 }
 
-pub(super) fn decode(bytes: &[u8], len: usize) -> Result<Vec<u8>, Error> {
+pub(crate) fn decode(bytes: &[u8], len: usize) -> Result<Vec<u8>, Error> {
     let table = || Error::corrupt("Program (huffman): code lengths");
     let mut lengths = [ABSENT; 256];
     let mut slots = lengths.iter_mut();

@@ -2,12 +2,12 @@
 
 use crate::Error;
 
-pub(super) fn encode(raw: &[u8]) -> Vec<u8> {
+pub(crate) fn encode(raw: &[u8]) -> Vec<u8> {
     lz4_flex::block::compress(raw)
 }
 
 /// lz4 copies at most 255 bytes for a byte of input, so `len` is bounded before it is allocated.
-pub(super) fn decode(bytes: &[u8], len: usize) -> Result<Vec<u8>, Error> {
+pub(crate) fn decode(bytes: &[u8], len: usize) -> Result<Vec<u8>, Error> {
     if len > bytes.len().saturating_mul(255) {
         return Err(Error::corrupt("Program (lz77): longer than its bytes can say"));
     }

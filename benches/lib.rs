@@ -1,0 +1,1 @@
+//! Nothing but benches stands here: `cargo bench --manifest-path benches/Cargo.toml`.
