@@ -77,18 +77,18 @@ pub(crate) fn legacy(tensors: &[(&str, Vec<f32>)]) -> Vec<u8> {
 /// Checkpoints of each kind, small: what golden archives and round trips are made of.
 pub(crate) fn set() -> Vec<(String, Vec<u8>)> {
     let odd = [f32::NAN, f32::from_bits(0xffc0_1234), f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-42];
-    let first = weights(640, 4, 1);
+    let first = weights(160, 4, 1);
     let mixed = safetensors(&[
-        ("conv.weight", "F32", &[40, 16], f32_bytes(&first)),
-        ("conv.again", "F32", &[640], f32_bytes(&first)),
-        ("half", "F16", &[700], f16_bytes(&weights(700, 2, 2))),
-        ("brain", "BF16", &[25, 28], bf16_bytes(&weights(700, 9, 3))),
-        ("zero", "F64", &[90], vec![0; 720]),
+        ("conv.weight", "F32", &[10, 16], f32_bytes(&first)),
+        ("conv.again", "F32", &[160], f32_bytes(&first)),
+        ("half", "F16", &[150], f16_bytes(&weights(150, 2, 2))),
+        ("brain", "BF16", &[5, 28], bf16_bytes(&weights(140, 9, 3))),
+        ("zero", "F64", &[20], vec![0; 160]),
         ("steps", "I64", &[], 1234u64.to_le_bytes().to_vec()),
-        ("codes", "I8", &[333], (0..333).map(|at| (at * at % 7) as u8).collect()),
+        ("codes", "I8", &[1100], Noise::new(7).bytes(1100).into_iter().map(|byte| byte.leading_zeros() as u8).collect()),
         ("odd", "F32", &[6], f32_bytes(&odd)),
     ]);
-    let old = legacy(&[("layer.weight", weights(500, 3, 4)), ("layer.bias", weights(7, 3, 5))]);
-    let array = npy("<f8", "(20, 10)", &weights(200, 0, 6).iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect::<Vec<_>>());
+    let old = legacy(&[("layer.weight", weights(120, 3, 4)), ("layer.bias", weights(7, 3, 5))]);
+    let array = npy("<f8", "(4, 10)", &weights(40, 0, 6).iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect::<Vec<_>>());
     [("mixed.safetensors", mixed), ("old.th", old), ("table.npy", array)].map(|(name, bytes)| (name.to_owned(), bytes)).into()
 }
