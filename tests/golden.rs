@@ -218,10 +218,12 @@ fn make_missing() {
     make_archive("v1.0_rgba8_pixels", about, &rgba, &pixels);
 
     let adaptive = CompressOptions { coding: Some(Method::Adaptive), ..by_hand.clone() };
-    let mut mixed = named((0..2).map(|n| (format!("rgb/{n}.png"), png(&texture("rgb8", 31, 23, n), LIBPNG))));
+    // An image of several strips; its PNG is small.
+    let mut mixed = named((0..1).map(|n| (format!("gray1/{n}.png"), png(&texture("gray1", 110, 100, n), LIBPNG))));
+    mixed.extend((0..1).map(|n| (format!("rgb/{n}.png"), png(&texture("rgb8", 31, 23, n), LIBPNG))));
     mixed.extend((0..2).map(|n| (format!("gray4/{n}.png"), png(&texture("gray4", 40, 19, n), LIBPNG))));
-    mixed.extend((0..1).map(|n| (format!("rgba/{n}.png"), png(&texture("rgba8", 24, 24, n), LIBPNG))));
-    let about = "PNG files of three layouts, coded adaptively (format 1.1); the Programs are written by hand.";
+    mixed.extend((0..1).map(|n| (format!("rgba/{n}.png"), png(&texture("rgba8", 14, 14, n), LIBPNG))));
+    let about = "PNG files of four layouts, coded adaptively (format 1.1); the Programs are written by hand.";
     make_archive("v1.1_adaptive", about, &mixed, &adaptive);
 
     let about = "Checkpoints and an array: safetensors of several types, one tensor twice, a legacy PyTorch pickle, a NumPy array of doubles; coded as numbers (format 1.2).";
