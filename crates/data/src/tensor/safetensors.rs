@@ -10,7 +10,7 @@ use super::{Element, Kind, MOST_HEADER_BYTES, Numbers, Region, Tensor, Unreadabl
 pub(super) fn begins(head: &[u8], bytes: u64) -> bool {
     let Some((length, [b'{', ..])) = head.split_first_chunk::<8>() else { return false };
     let length = u64::from_le_bytes(*length);
-    length >= 2 && length <= MOST_HEADER_BYTES && length + 8 <= bytes
+    (2..=MOST_HEADER_BYTES).contains(&length) && length + 8 <= bytes
 }
 
 pub(super) fn find<R: Read + Seek>(input: &mut R, bytes: u64) -> Result<Numbers, Unreadable> {
