@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::kolmo;
+use super::rate::data_folder;
 use super::rival::version;
-use crate::{dataset, workspace};
+use crate::workspace;
 use measure::Row;
 
 /// What to measure, and how.
@@ -36,10 +37,7 @@ pub(crate) struct CheckpointArgs {
 /// If the set is missing, a tool fails, or anything that came back is not what went in.
 pub(crate) fn run(args: &CheckpointArgs) -> Result<()> {
     let root = workspace::root()?;
-    let data = match &args.data {
-        Some(data) => data.clone(),
-        None => Some(root.join("../shared/data")).filter(|folder| folder.is_dir()).map_or_else(dataset::cache_folder, Ok)?,
-    };
+    let data = data_folder(args.data.as_deref(), &root)?;
     let program = kolmo::build(&root)?;
     let decoder = measure::build_decoder(&root)?;
     let script = root.join("xtask/zipnn_rival.py");

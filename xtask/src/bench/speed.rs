@@ -34,6 +34,9 @@ pub(crate) struct SpeedArgs {
     /// Only these ways of coding.
     #[arg(long, value_delimiter = ',', default_values = ["direct", "adaptive"], value_parser = ["direct", "adaptive"])]
     codings: Vec<String>,
+    /// Only these kernels [default: all that the machine has].
+    #[arg(long, value_name = "KERNEL", value_delimiter = ',')]
+    kernels: Vec<String>,
     /// Folder of speed.csv and speed.md.
     #[arg(long, value_name = "DIR", default_value = "benches")]
     out: PathBuf,
@@ -81,11 +84,16 @@ pub(crate) fn run(args: &SpeedArgs) -> Result<()> {
     let data = data_folder(args.data.as_deref(), &root)?;
     let program = kolmo::build(&root)?;
     let out = root.join(&args.out);
-    let mut rows = Vec::new();
+    let mut rows = read(&out.join("speed.csv"))?;
     for name in &args.sets {
         let set = Set::read(&data, name)?;
         let scratch = tempfile::tempdir().context("no temporary folder can be made")?;
-        rows.extend(measure(args, &program, &set, scratch.path(), &root)?);
+        let new = measure(args, &program, &set, scratch.path(), &root)?;
+        // Set, coding, kernel, threads.
+        let key = |row: &Vec<String>| [3, 5, 6, 7].map(|column| row[column].clone());
+        rows.retain(|row| new.iter().all(|new| key(new) != key(row)));
+        rows.extend(new);
+        rows.sort_by_key(key);
         std::fs::write(out.join("speed.csv"), csv(&rows)).context("speed.csv cannot be written")?;
         std::fs::write(out.join("speed.md"), markdown(&rows)).context("speed.md cannot be written")?;
     }
@@ -103,7 +111,7 @@ fn measure(args: &SpeedArgs, program: &Path, set: &Set, scratch: &Path, root: &P
     let made = args.codings.iter().map(|coding| make(program, set, &learned, coding, pixels, scratch)).collect::<Result<Vec<_>>>()?;
     let mut ways = Vec::new();
     for made in &made {
-        for kernel in kernels(program)? {
+        for kernel in kernels(program)?.into_iter().filter(|kernel| args.kernels.is_empty() || args.kernels.contains(&kernel.0)) {
             // The quickest kernel by threads; the others on one, to be compared with it.
             let threads = if kernel.1 { vec![1, cores] } else { vec![1] };
             ways.extend(threads.into_iter().map(|threads| Way {
@@ -192,15 +200,28 @@ fn jxl_seconds(set: &Set, root: &Path, threads: usize, repeat: usize, scratch: &
     Ok(first.decode_seconds)
 }
 
+/// The rows of an earlier run; none if there was none.
+fn read(path: &Path) -> Result<Vec<Vec<String>>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    };
+    let rows: Vec<Vec<String>> = text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
+    match rows.split_first() {
+        Some((head, rows)) if head == &COLUMNS && rows.iter().all(|row| row.len() == COLUMNS.len()) => Ok(rows.to_vec()),
+        _ => bail!("{} has other columns than {}", path.display(), COLUMNS.join(",")),
+    }
+}
+
 fn csv(rows: &[Vec<String>]) -> String {
     let head = COLUMNS.join(",");
     rows.iter().fold(head + "\n", |text, row| text + &row.iter().map(|field| field.replace(',', " ")).collect::<Vec<_>>().join(",") + "\n")
 }
 
 fn markdown(rows: &[Vec<String>]) -> String {
-    let mut text = String::from(
-        "# Speed\n\nWritten by `cargo xtask bench speed` from the same run as [speed.csv](speed.csv); [README.md](README.md) explains the columns.\n\n",
-    );
+    let mut text =
+        String::from("# Speed\n\nWritten by `cargo xtask bench speed` from [speed.csv](speed.csv); [README.md](README.md) explains the columns.\n\n");
     text.push_str("| set | coding | kernel | threads | bpsp | encode MB/s | verify MB/s | expand MB/s | to JPEG XL | conditions |\n");
     text.push_str("|---|---|---|---:|---:|---:|---:|---:|---:|---|\n");
     for row in rows {
@@ -220,6 +241,13 @@ mod tests {
         let text = csv(&[row.clone(), row.clone()]);
         assert!(text.lines().all(|line| line.split(',').count() == COLUMNS.len()), "{text}");
         assert_eq!(text.lines().count(), 3);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("speed.csv");
+        assert_eq!(read(&path).unwrap(), Vec::<Vec<String>>::new());
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(read(&path).unwrap(), [row.clone(), row.clone()]);
+        std::fs::write(&path, text.replacen("date", "day", 1)).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("other columns"));
         assert!(markdown(&[row]).contains("| a set | a coding | a kernel | a threads | a bpsp | a encode_mb_per_s | a verify_mb_per_s |"));
     }
 }
