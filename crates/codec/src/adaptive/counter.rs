@@ -100,18 +100,26 @@ impl Table {
 /// Log-odds of counters, and milder figures that trust a counter the more the more it has seen; both 0 for a new one.
 #[inline(always)]
 pub(crate) fn logits(counters: &[u32; LANES], stretch: &[i16; 4096]) -> [[i32; LANES]; 2] {
-    let logits = counters.map(|counter| i32::from(stretch[(counter >> 20) as usize]));
-    [
-        std::array::from_fn(|i| if counters[i] & 1023 == 0 { 0 } else { logits[i] }),
-        counters.map(|counter| (((counter >> 10).cast_signed() - (1 << 21)) * (counter & 1023).min(30).cast_signed()) >> 17),
-    ]
+    // Loops, not `map` or `from_fn`: closures would not be compiled for the vectors at hand.
+    let (mut logits, mut milds) = ([0; LANES], [0; LANES]);
+    for (logit, counter) in logits.iter_mut().zip(counters) {
+        *logit = stretch[(counter >> 20) as usize].into();
+    }
+    for ((logit, mild), counter) in logits.iter_mut().zip(&mut milds).zip(counters) {
+        *logit = if counter & 1023 == 0 { 0 } else { *logit };
+        *mild = (((counter >> 10).cast_signed() - (1 << 21)) * (counter & 1023).min(30).cast_signed()) >> 17;
+    }
+    [logits, milds]
 }
 
 /// Moves counters towards what they have seen.
 #[inline(always)]
 pub(crate) fn learn(counters: &mut [u32; LANES], up: bool, rates: &[i32; 64]) {
     let target = if up { (1 << 22) - 1 } else { 0 };
-    let taken = counters.map(|counter| rates[(counter & 63) as usize]);
+    let mut taken = [0; LANES];
+    for (rate, counter) in taken.iter_mut().zip(&*counters) {
+        *rate = rates[(counter & 63) as usize];
+    }
     for (counter, rate) in counters.iter_mut().zip(taken) {
         let (p, seen) = ((*counter >> 10).cast_signed(), *counter & 1023);
         // |target - p| >> 7 is at most 2^15, a rate below 2^15.5.

@@ -45,26 +45,38 @@ impl Fit {
     fn step(&mut self) {
         let mut weights = self.weights;
         // What the weights leave unexplained; unit 2^-16 of the products', below 2^53.
-        let mut left: [i64; INPUTS] = std::array::from_fn(|i| (self.targets[i] << 12) - RIDGE * i64::from(weights[i]));
-        for (row, &weight) in self.products.iter().zip(&self.weights) {
-            let row = *row;
-            left = std::array::from_fn(|j| left[j] - i64::from(row[j]) * i64::from(weight));
+        let mut left = [0i64; INPUTS];
+        let mut inverse = [0i64; INPUTS];
+        for (i, (left, inverse)) in left.iter_mut().zip(&mut inverse).enumerate() {
+            *left = (self.targets[i] << 12) - RIDGE * i64::from(weights[i]);
+            *inverse = (1 << 40) / (i64::from(self.products[i][i]) + RIDGE);
         }
-        let inverse: [i64; INPUTS] = std::array::from_fn(|i| (1 << 40) / (i64::from(self.products[i][i]) + RIDGE));
+        for (row, &weight) in self.products.iter().zip(&self.weights) {
+            take(&mut left, row, weight);
+        }
         for _ in 0..STEP.1 {
             for (i, row) in self.products.iter().enumerate() {
-                let row = *row;
                 // At most 2^36 x 2^26.
                 let change = ((left[i] >> 12).clamp(-(1 << 36), 1 << 36) * inverse[i]) >> 28;
                 let old = weights[i];
                 weights[i] = (i64::from(old) + change).clamp(-BOUND, BOUND) as i32;
                 let change = weights[i] - old;
                 left[i] -= RIDGE * i64::from(change);
-                left = std::array::from_fn(|j| left[j] - i64::from(row[j]) * i64::from(change));
+                take(&mut left, row, change);
             }
         }
         self.weights = weights;
     }
+}
+
+/// Takes what `factor` times a row explains. A loop on a copy, not `from_fn`: closures would not be compiled for the vectors at hand.
+#[inline(always)]
+fn take(left: &mut [i64; INPUTS], row: &[i32; INPUTS], factor: i32) {
+    let mut rest = *left;
+    for (rest, &product) in rest.iter_mut().zip(row) {
+        *rest -= i64::from(product) * i64::from(factor);
+    }
+    *left = rest;
 }
 
 /// The fits of a block.
@@ -140,7 +152,9 @@ impl Fits {
         // Within 2^13.
         let mut trusted = [[0i16; INPUTS]; BATCH];
         for ((trusted, input), &trust) in trusted.iter_mut().zip(inputs).zip(trust) {
-            *trusted = input.map(|input| input * trust as i16);
+            for (trusted, input) in trusted.iter_mut().zip(input) {
+                *trusted = input * trust as i16;
+            }
         }
         let trusted = &trusted[..inputs.len()];
         #[cfg(target_arch = "x86_64")]
@@ -150,9 +164,14 @@ impl Fits {
         if !done {
             accumulate(&mut fit.products, inputs, trusted);
         }
-        let mut sums: [i64; INPUTS] = fit.targets.map(|sum| sum - (sum >> LOG2_WINDOW) * i64::from(n));
+        let mut sums = fit.targets;
+        for sum in &mut sums {
+            *sum -= (*sum >> LOG2_WINDOW) * i64::from(n);
+        }
         for (trusted, &target) in trusted.iter().zip(targets) {
-            sums = std::array::from_fn(|i| sums[i] + i64::from(i32::from(trusted[i]) * target));
+            for (sum, &trusted) in sums.iter_mut().zip(trusted) {
+                *sum += i64::from(i32::from(trusted) * target);
+            }
         }
         fit.targets = sums;
         fit.waiting += n.cast_unsigned();

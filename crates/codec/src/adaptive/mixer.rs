@@ -32,9 +32,12 @@ impl Mixer {
         self.seen[set] = seen;
         let shift = 16 + u32::from(seen >= 256) + u32::from(seen >= 1024) + u32::from(seen >= 8192);
         let half = 1 << (shift - 1);
-        // On copies: the compiler then sees that nothing overlaps, and makes vectors of it.
-        let (inputs, weights) = (*inputs, self.sets[set].0);
-        self.sets[set].0 = std::array::from_fn(|i| (weights[i] + ((inputs[i] * error + half) >> shift)).clamp(-BOUND, BOUND));
+        // A loop on copies: the compiler then sees that nothing overlaps, and makes vectors of it. Closures of `from_fn` would not be compiled for them.
+        let (inputs, mut weights) = (*inputs, self.sets[set].0);
+        for (weight, input) in weights.iter_mut().zip(inputs) {
+            *weight = (*weight + ((input * error + half) >> shift)).clamp(-BOUND, BOUND);
+        }
+        self.sets[set].0 = weights;
     }
 }
 
@@ -44,8 +47,15 @@ impl Mixer {
 /// below 2^30.
 #[inline(always)]
 pub(crate) fn mix(mixers: &[Mixer; KINDS], sets: &[usize; KINDS], inputs: &[i32; INPUTS]) -> i32 {
-    let [first, second, third, fourth] = std::array::from_fn(|kind| mixers[kind].sets[sets[kind]].0);
-    let inputs = *inputs;
-    let products: [i32; INPUTS] = std::array::from_fn(|i| (((first[i] + second[i]) + (third[i] + fourth[i])) >> 4) * inputs[i]);
-    products.iter().sum::<i32>() >> 12
+    let mut weights = [0i32; INPUTS];
+    for (mixer, &set) in mixers.iter().zip(sets) {
+        for (sum, weight) in weights.iter_mut().zip(mixer.sets[set].0) {
+            *sum += weight;
+        }
+    }
+    let mut sum = 0;
+    for (weight, input) in weights.iter().zip(inputs) {
+        sum += (weight >> 4) * input;
+    }
+    sum >> 12
 }

@@ -67,10 +67,12 @@ pub(super) fn accumulate(products: &mut [[i32; INPUTS]; INPUTS], inputs: &[[i16;
 fn accumulate_avx2(products: &mut [[i32; INPUTS]; INPUTS], inputs: &[[i16; INPUTS]], trusted: &[[i16; INPUTS]]) {
     const VECTORS: usize = INPUTS / 8;
     let pair = |values: &[[i16; INPUTS]]| -> [i32; INPUTS] {
-        std::array::from_fn(|i| {
-            let second = values.get(1).map_or(0, |second| i32::from(second[i]));
-            i32::from(values[0][i]) & 0xffff | second << 16
-        })
+        let second = values.get(1).copied().unwrap_or([0; INPUTS]);
+        let mut pairs = [0; INPUTS];
+        for ((pair, first), second) in pairs.iter_mut().zip(values[0]).zip(second) {
+            *pair = i32::from(first) & 0xffff | i32::from(second) << 16;
+        }
+        pairs
     };
     let (mut pairs, mut factors) = ([[0i32; INPUTS]; BATCH / 2], [[0i32; INPUTS]; BATCH / 2]);
     for ((to, factor), (input, trusted)) in pairs.iter_mut().zip(&mut factors).zip(inputs.chunks(2).zip(trusted.chunks(2))) {
@@ -81,10 +83,11 @@ fn accumulate_avx2(products: &mut [[i32; INPUTS]; INPUTS], inputs: &[[i16; INPUT
     // SAFETY: a row has room for `VECTORS` vectors of eight i32; unaligned loads and stores take any address.
     let load = |row: &[i32; INPUTS], at: usize| unsafe { _mm256_loadu_si256(row.as_ptr().cast::<__m256i>().add(at)) };
     for (i, row) in products.iter_mut().enumerate() {
-        let mut sums: [__m256i; VECTORS] = std::array::from_fn(|at| {
+        let mut sums = [n; VECTORS];
+        for (at, to) in sums.iter_mut().enumerate() {
             let sum = load(row, at);
-            _mm256_sub_epi32(sum, _mm256_mullo_epi32(_mm256_srai_epi32::<{ LOG2_WINDOW as i32 }>(sum), n))
-        });
+            *to = _mm256_sub_epi32(sum, _mm256_mullo_epi32(_mm256_srai_epi32::<{ LOG2_WINDOW as i32 }>(sum), n));
+        }
         for (pair, factor) in pairs[..n_pairs].iter().zip(&factors) {
             let factor = _mm256_set1_epi32(factor[i]);
             for (at, sum) in sums.iter_mut().enumerate() {
