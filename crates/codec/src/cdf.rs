@@ -41,7 +41,7 @@ pub(crate) const EDGES: usize = 16;
 /// - unit: 2^-24 of a probability
 /// - holds: `mass_below(0) == 0`, strictly rising, `mass_below(alphabet) == 1 << 24`
 ///
-/// Nothing is tabulated but a window of [`Mixture::prepare`]: mass below any symbol is computed on demand.
+/// Nothing is tabulated but, for decoding, the masses around the likeliest symbol: mass below any symbol is computed on demand.
 #[derive(Debug, Clone)]
 pub struct Mixture {
     kernel: Kernel,

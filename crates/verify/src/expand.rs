@@ -118,7 +118,7 @@ pub fn copies(index: &Index) -> HashMap<u32, Vec<u32>> {
 
 /// Expands blocks in order and hands each outcome to `sink`, right or wrong.
 ///
-/// This thread reads and hands out, those of the pool decode. At most [`IN_FLIGHT`] blocks a thread are in memory at a time, and all of them
+/// This thread reads and hands out, those of the pool decode. At most a few blocks a thread are in memory at a time, and all of them
 /// together stay inside `limits`.
 ///
 /// # Errors
