@@ -66,6 +66,44 @@ fn a_program_is_trained_used_and_tuned() {
     say!("verify", &archive, room.set()).ends(DONE);
 }
 
+/// A smooth picture in colour with some grain, as photographs have.
+fn photo(width: usize, height: usize, seed: usize) -> Vec<u8> {
+    let mut state = seed as u32 | 1;
+    let mut grain = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) % 6
+    };
+    let mut out = format!("P6\n{width} {height}\n255\n").into_bytes();
+    for at in 0..width * height {
+        let (x, y) = (at % width, at / width);
+        let light = 90 + (x * 5 + y * 3 + seed * 11) % 120 + grain() as usize;
+        out.extend([light as u8, (light - 10 + y % 7) as u8, (light / 2 + 30) as u8]);
+    }
+    out
+}
+
+#[test]
+fn few_photographs_take_a_built_in_program_and_it_is_explained() {
+    let room = Room::new();
+    (0..3).for_each(|number| room.put(&format!("{number}.ppm"), &photo(48, 40, number)));
+    let archive = room.at("set.kolmo");
+    let talk = say!("compress", room.set(), "--explain").ends(DONE);
+    for way in ["built-in photo", "the general way", "estimated", "chosen"] {
+        assert!(talk.stdout.contains(way), "no `{way}` in\n{}", talk.stdout);
+    }
+    let inspected = say!("inspect", &archive, "--json").ends(DONE);
+    assert!(inspected.stdout.contains("\"prior\""), "{}", inspected.stdout);
+    let size = fs::metadata(&archive).expect("an archive").len();
+    say!("verify", &archive, room.set()).ends(DONE);
+    say!("expand", &archive, "-o", room.at("out")).ends(DONE);
+    assert_eq!(files(&room.set()), files(&room.at("out")));
+    let without = say!("compress", room.set(), "--no-priors", "--effort", "1", "--json", "--force").ends(DONE).json_of("compress_summary");
+    let ways: Vec<_> =
+        without["programs"][0]["candidates"].as_array().expect("ways").iter().map(|way| way["way"].as_str().unwrap_or_default()).collect();
+    assert!(ways.iter().all(|way| !way.contains("built-in")), "{ways:?}");
+    assert!(size < without["sizes"]["total"].as_u64().expect("bytes"), "{size}: {without}");
+}
+
 #[test]
 fn a_gpu_this_build_cannot_use_is_refused_in_words() {
     if cfg!(feature = "gpu") {

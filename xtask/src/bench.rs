@@ -2,7 +2,7 @@
 
 mod checkpoint;
 mod imagecodecs;
-mod kolmo;
+pub(crate) mod kolmo;
 mod network;
 mod per_image;
 mod rate;

@@ -10,6 +10,7 @@ mod ci;
 mod dataset;
 mod fingerprint;
 mod picture;
+mod prior;
 mod workspace;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     /// List, fetch, check or make data sets.
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
+    /// Make a Program that is built in. None that was ever released may change: only new ones are made.
+    Prior(prior::PriorArgs),
     /// Measure kolmo and its rivals.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Ci(args) => ci::run(&args),
         Command::Dataset(command) => dataset::run(&command),
+        Command::Prior(args) => prior::run(&args),
         Command::Bench(command) => bench::run(&command),
     };
     match outcome {

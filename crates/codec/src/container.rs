@@ -6,7 +6,7 @@
 pub(crate) mod fields;
 mod header;
 mod index;
-mod layout;
+pub(crate) mod layout;
 mod reader;
 mod recipes;
 #[cfg(test)]

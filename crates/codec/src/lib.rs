@@ -58,6 +58,7 @@ pub mod numbers;
 pub mod network_format {
     #![doc = include_str!("../NETWORK.md")]
 }
+pub mod prior;
 pub mod program;
 mod range;
 mod tables;

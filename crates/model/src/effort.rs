@@ -2,11 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use burn::tensor::Device;
+use kolmo_codec::program::Program;
+
+use crate::error::Error;
 use crate::net::NetShape;
+use crate::quantise::dequantise;
 
 /// What training will do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
+    /// 1 to 9.
+    pub effort: usize,
     /// The network.
     pub shape: NetShape,
     /// Steps in all; the last [`Plan::TUNING`] of them train the rounded network.
@@ -76,12 +83,25 @@ impl Plan {
         };
         let Size { first, second, head, components, reach } = SIZES[size.min(SIZES.len() - 1)];
         let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6 };
+        Self::of_shape(effort, shape, subpixels)
+    }
+
+    /// The same dataset and effort with the network that a Program is.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if this version cannot train it.
+    pub fn of_program(&self, program: &Program, subpixels: u64) -> Result<Self, Error> {
+        let (_, shape) = dequantise(program, &Device::flex())?;
+        Ok(Self::of_shape(self.effort, shape, subpixels))
+    }
+
+    fn of_shape(effort: usize, shape: NetShape, subpixels: u64) -> Self {
         // Many small steps on many small patches. photos100, 0.35e12 MACs, test images: 4,096 pixels end at 3.546 bpsp, 8,192 at 3.565;
         // patches of side 8 at 3.569, of side 16 at 3.582 (with 8,192).
         let batch_pixels = 4096;
         let affordable = SPENT[effort - 1] * 1e12 / (batch_pixels as u64 * shape.macs_per_pixel()) as f64;
-        let epochs = MOST_EPOCHS * (subpixels / channels.max(1) as u64) / batch_pixels as u64;
+        let epochs = MOST_EPOCHS * (subpixels / shape.channels.max(1) as u64) / batch_pixels as u64;
         let steps = (affordable as u64).min(MOST_STEPS[effort - 1]).min(epochs).max(100);
-        Self { shape, steps, batch_pixels, patch_side: 8, learning_rate: 3e-3 }
+        Self { effort, shape, steps, batch_pixels, patch_side: 8, learning_rate: 3e-3 }
     }
 }

@@ -78,6 +78,8 @@ pub struct Run {
     pub checkpoint: Option<Place>,
     /// Go on from the checkpoint.
     pub resume: bool,
+    /// Begin with the weights of this Program instead of random ones, if it has the plan's shape.
+    pub start: Option<Program>,
 }
 
 /// A look at training.
@@ -143,7 +145,9 @@ pub struct Trained {
 /// `InvalidArgument` for an empty set, `Checkpoint` for files that fail, `Cancelled` if the watcher says so.
 pub fn train(set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
     let device = run.device.device.clone().autodiff();
-    let mut start = (first_weights(plan, run, &device).weights(), 0);
+    let given = run.start.as_ref().filter(|given| given.order == set.order && given.bit_depth == set.bit_depth);
+    let given = given.and_then(|given| dequantise(given, &device).ok()).filter(|(_, shape)| *shape == plan.shape);
+    let mut start = (given.map_or_else(|| first_weights(plan, run, &device), |(net, _)| net).weights(), 0);
     if let (true, Some(place)) = (run.resume, &run.checkpoint)
         && let Some((net, progress)) = place.load(&device)?
     {

@@ -6,6 +6,7 @@ use kolmo_codec::program::Program;
 
 use crate::dataset::Dataset;
 use crate::error::Error;
+use crate::options::CompressOptions;
 use crate::work::Crew;
 
 /// Pixels of a block: enough lanes for the kernel, few enough that blocks spread over threads and one item costs little to read.
@@ -15,8 +16,28 @@ const BLOCK_PIXELS: u64 = 1 << 18;
 /// 2^20, 34 % less as one block.
 const ADAPTIVE_BLOCK_PIXELS: u64 = 1 << 20;
 
-/// Share of a group's bytes that adaptive coding has to save to be worth its slower decoding.
+/// Share of a group's bytes that adaptive coding has to save to be worth its slower decoding: by default, and where density counts most.
 const ADAPTIVE_GAIN: f64 = 0.03;
+const ADAPTIVE_GAIN_DENSEST: f64 = 0.002;
+/// The least effort at which density counts most.
+const DENSEST: u8 = 7;
+
+/// How samples are to be coded under a Program.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Way {
+    /// So.
+    Fixed(Method),
+    /// Adaptively, if that saves this share of the bytes.
+    IfAdaptiveSaves(f64),
+}
+
+impl Way {
+    /// What was wished for; else what pays at this effort.
+    pub(crate) fn new(options: &CompressOptions) -> Self {
+        let densest = options.learn.as_ref().is_some_and(|learn| learn.effort >= DENSEST);
+        options.coding.map_or(Self::IfAdaptiveSaves(if densest { ADAPTIVE_GAIN_DENSEST } else { ADAPTIVE_GAIN }), Self::Fixed)
+    }
+}
 
 /// A block before it has a place.
 #[derive(Debug)]
@@ -43,27 +64,32 @@ pub(crate) fn coded_bytes<C>(blocks: &[CodedBlock<C>]) -> u64 {
     blocks.iter().map(|block| block.bytes.len() as u64).sum()
 }
 
-/// Codes the images `numbers` in blocks of whole images: by `method`, or by the one that pays.
+/// Codes the images `numbers` in blocks of whole images: in the `way` that is wished for.
 pub(crate) fn by_program(
     dataset: &Dataset,
     numbers: &[usize],
     program: &Program,
-    method: Option<Method>,
+    way: Way,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
-    if let Some(method) = method {
-        return by_method(dataset, numbers, program, method, crew);
-    }
+    let share = match way {
+        Way::Fixed(method) => return by_method(dataset, numbers, program, method, crew),
+        Way::IfAdaptiveSaves(share) => share,
+    };
     let direct = by_method(dataset, numbers, program, Method::Direct, crew)?;
     // The block in the middle tells whether the others are worth trying: adaptive coding takes several times as long.
     let Some(trial) = direct.blocks.get(direct.blocks.len() / 2) else { return Ok(direct) };
     let tried = crew.map("looking", std::slice::from_ref(&trial.items), |numbers| encoded(dataset, numbers, program, Method::Adaptive))?;
-    let pays = |adaptive: u64, direct: u64| (adaptive as f64) < direct as f64 * (1.0 - ADAPTIVE_GAIN);
-    if !pays(tried.iter().map(|(block, ..)| block.bytes.len() as u64).sum(), trial.bytes.len() as u64) {
+    if !adaptive_pays(tried.iter().map(|(block, ..)| block.bytes.len() as u64).sum(), trial.bytes.len() as u64, share) {
         return Ok(direct);
     }
     let adaptive = by_method(dataset, numbers, program, Method::Adaptive, crew)?;
-    Ok(if pays(coded_bytes(&adaptive.blocks), coded_bytes(&direct.blocks)) { adaptive } else { direct })
+    Ok(if adaptive_pays(coded_bytes(&adaptive.blocks), coded_bytes(&direct.blocks), share) { adaptive } else { direct })
+}
+
+/// Whether adaptive coding saves this share.
+pub(crate) fn adaptive_pays(adaptive: u64, direct: u64, share: f64) -> bool {
+    (adaptive as f64) < direct as f64 * (1.0 - share)
 }
 
 fn by_method(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method, crew: &mut Crew<'_>) -> Result<ProgramCoded, Error> {

@@ -3,28 +3,30 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::coding::coded_bytes;
+use kolmo_codec::block::Method;
+use kolmo_codec::program::Program;
+
+use crate::choose::{self, Chosen, code_program};
+use crate::coding::{Way, adaptive_pays, coded_bytes};
 use crate::compress::{name, ratio};
-use crate::dataset::{self, ItemState};
+use crate::dataset::{self, Dataset, Group, ItemState};
 use crate::error::Error;
 use crate::general as general_way;
 use crate::observe::{Event, Step};
 use crate::options::CompressOptions;
+use crate::program_file;
+use crate::rating::Rating;
 use crate::summary::{ArchiveSizes, CompressSummary};
 use crate::work::Crew;
 
 /// Bytes of files that are looked at.
 const SAMPLE_BYTES: u64 = 128 << 20;
 
-/// A learned Program needs about this share of the order-0 entropy of the median edge detector's residuals: of photographs, and of
-/// graphics (images of less than `GRAPHICS_BPSP`). Rates aimed at over entropies measured: photos100 3.6/5.28, cifar10 3.55/5.45,
-/// fashion_mnist 3.05/4.12, kodak8 2.5/4.66 bpsp; nuclei 0.74/2.11, emoji 1.0/2.09 bpsp.
-const PHOTO_SHARE: f64 = 0.65;
-const GRAPHICS_SHARE: f64 = 0.42;
-const GRAPHICS_BPSP: f64 = 2.5;
+/// Steps of the network that is learned for a look.
+const STEPS: u64 = 400;
 
-/// What a Program is taken to cost, at the most; a small group is not taken to pay for more than a tenth of itself.
-const PROGRAM_BYTES: f64 = 15_000.0;
+/// What the payload under a Program of full training is of that after [`STEPS`]: DIRECT_ADAPTIVE.
+const LEARNED: [f64; 2] = [1.0, 1.0];
 
 /// zstd's level for the sample: quick, and within some per cent of the dense one.
 const QUICK: i32 = 3;
@@ -44,33 +46,30 @@ pub(crate) fn estimate(
     let dataset = dataset::load(&sample, options.fidelity, 0, crew)?;
     let scale = ratio(all as f64, dataset.summary.file_bytes).max(1.0);
 
-    let learns = options.learn.is_some() || options.program.is_some();
+    let given = options.program.as_deref().map(|file| program_file::read(file, &options.limits)).transpose()?;
     let mut general: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
-    let (mut payload, mut programs) = (0.0, 0.0);
-    for group in &dataset.groups {
-        if !learns || !crate::compress::worth_learning(&dataset, group) {
+    let (mut payload, mut program_bytes, mut programs) = (0.0, 0, Vec::new());
+    for (group, chosen) in dataset.groups.iter().zip(choose::programs(&dataset, given, options, Some(STEPS), crew)?) {
+        let Some(Chosen { program, mut summary }) = chosen else {
             general.extend(&group.items);
             continue;
-        }
-        let bits = group.items.iter().filter_map(|&number| match &dataset.items[number].state {
-            ItemState::Image { image, statistics, .. } => {
-                let share = if statistics.residual_bpsp < GRAPHICS_BPSP { GRAPHICS_SHARE } else { PHOTO_SHARE };
-                Some(share * statistics.residual_bpsp * image.subpixels() as f64)
-            }
-            _ => None,
-        });
-        let coded = bits.sum::<f64>() / 8.0 * scale;
-        payload += coded;
-        programs += PROGRAM_BYTES.min(coded / 10.0);
+        };
+        let (method, bytes) = judged(&dataset, group, &program, Way::new(options), crew)?;
+        let grows = if summary.steps > 0 { LEARNED[usize::from(method == Method::Adaptive)] } else { 1.0 };
+        payload += bytes as f64 * grows * scale;
+        program_bytes += code_program(&program, &mut summary).bytes.len() as u64;
+        summary.kept = true;
+        summary.coding = method.name().into();
+        programs.push(summary);
     }
     general.sort_unstable();
     let general = coded_bytes(&general_way::coded(&dataset.items, &general, QUICK, crew)?) as f64 * scale;
     let frame = kolmo_codec::container::HEADER_BYTES + kolmo_codec::container::TRAILER_BYTES;
     let index = entries.len() as u64 + 64;
-    let mut sizes = ArchiveSizes { frame, programs: programs as u64, payload: payload as u64, index, recipes: 0, general: general as u64, total: 0 };
+    let mut sizes = ArchiveSizes { frame, programs: program_bytes, payload: payload as u64, index, recipes: 0, general: general as u64, total: 0 };
     sizes.total = sizes.frame + sizes.programs + sizes.payload + sizes.index + sizes.general;
     let note = if every > 1 { format!(" of {} files", sample.len()) } else { String::new() };
-    crew.note(format!("this is an estimate from a quick look{note}, easily 20 % off; nothing was written"));
+    crew.note(format!("this is an estimate from a quick look{note}, some per cent off; nothing was written"));
     let mut preprocess = dataset.summary;
     if every > 1 {
         preprocess.files = entries.len() as u64;
@@ -87,8 +86,22 @@ pub(crate) fn estimate(
         percent_of_input: ratio(100.0 * total, preprocess.file_bytes),
         preprocess,
         sizes,
+        programs,
         seconds: begun.elapsed().as_secs_f64(),
         estimate: true,
         ..CompressSummary::default()
+    })
+}
+
+/// How the group would be coded, and the bytes of its payload under this Program.
+fn judged(dataset: &Dataset, group: &Group, program: &Program, way: Way, crew: &Crew<'_>) -> Result<(Method, u64), Error> {
+    crew.pool.install(|| {
+        let rating = Rating::new(dataset, group)?;
+        let share = match way {
+            Way::Fixed(method) => return Ok((method, rating.bytes(program, method)?)),
+            Way::IfAdaptiveSaves(share) => share,
+        };
+        let (direct, adaptive) = (rating.bytes(program, Method::Direct)?, rating.bytes(program, Method::Adaptive)?);
+        Ok(if adaptive_pays(adaptive, direct, share) { (Method::Adaptive, adaptive) } else { (Method::Direct, direct) })
     })
 }

@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod choose;
 mod coding;
 mod compress;
 mod dataset;
@@ -35,6 +36,7 @@ pub mod observe;
 pub mod options;
 mod output;
 mod program_file;
+mod rating;
 pub mod summary;
 mod tensors;
 #[cfg(test)]

@@ -64,11 +64,13 @@ pub struct LearnOptions {
     pub checkpoint: Option<PathBuf>,
     /// Go on from the checkpoint found in `checkpoint`.
     pub resume: bool,
+    /// Use built-in Programs where they pay, and begin learning with what they know.
+    pub priors: bool,
 }
 
 impl Default for LearnOptions {
     fn default() -> Self {
-        Self { effort: 5, time_budget: None, seed: 0, device: DeviceChoice::Auto, checkpoint: None, resume: false }
+        Self { effort: 5, time_budget: None, seed: 0, device: DeviceChoice::Auto, checkpoint: None, resume: false, priors: true }
     }
 }
 

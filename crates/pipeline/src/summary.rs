@@ -103,7 +103,7 @@ pub struct ProgramSummary {
     pub steps: u64,
     /// Training steps planned.
     pub planned_steps: u64,
-    /// Why training ended: `done`, `early_stop`, `time_budget`, `interrupted`, `given`.
+    /// Why training ended: `done`, `early_stop`, `time_budget`, `interrupted`; or there was none: `given`, `built-in`.
     pub stopped: String,
     /// Wall time of training and tuning.
     pub seconds: f64,
@@ -115,10 +115,36 @@ pub struct ProgramSummary {
     pub sizes: ProgramSizes,
     /// How samples are coded under it: `direct` or `adaptive`.
     pub coding: String,
+    /// Name of the built-in Program that it is.
+    pub prior: Option<String>,
+    /// The ways of coding the group that were looked at.
+    pub candidates: Vec<Candidate>,
     /// Whether the archive uses it; if not, why not.
     pub kept: bool,
     /// One clause, if not kept.
     pub reason: String,
+}
+
+/// A way of coding a group of images, and what it would take or takes.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Candidate {
+    /// `given`, `built-in NAME`, `learned`, `learned, from the built-in one`, `the general way`.
+    pub way: String,
+    /// Bytes of the Program, coded.
+    pub program_bytes: u64,
+    /// Bytes of Program and samples, judged by a small part of the images and direct coding.
+    pub estimated_bytes: u64,
+    /// The same, as they are; of what was coded whole.
+    pub real_bytes: Option<u64>,
+    /// The archive uses it.
+    pub chosen: bool,
+}
+
+impl Candidate {
+    /// Not yet coded, not yet chosen.
+    pub(crate) const fn new(way: String, program_bytes: u64, payload_bytes: u64) -> Self {
+        Self { way, program_bytes, estimated_bytes: program_bytes + payload_bytes, real_bytes: None, chosen: false }
+    }
 }
 
 /// Rates (bits per subpixel) of the three states of a Program.
@@ -171,7 +197,9 @@ pub struct ProgramSizes {
     pub lz77: u64,
     /// Adaptive range coding.
     pub range: u64,
-    /// `raw`, `huffman`, `lz77` or `range`.
+    /// What was changed of a built-in Program, if one has the same shape.
+    pub prior: Option<u64>,
+    /// `raw`, `huffman`, `lz77`, `range` or `prior`.
     pub kept: String,
 }
 

@@ -7,9 +7,10 @@ use kolmo_codec::program::Program;
 use kolmo_codec::weights::CodedProgram;
 use kolmo_data::layout::Layout;
 
-use crate::compress::{code_program, learn_one, prepare, time_shares, worth_learning};
+use crate::choose::{Means, code_program, learn_one, start, time_shares, worth_learning};
+use crate::compress::prepare;
 use crate::error::Error;
-use crate::learn::learn_group;
+use crate::learn::{From, Lesson, learn_group};
 use crate::observe::{Event, Observer, Step};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::output::{self, Output};
@@ -32,7 +33,8 @@ pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &
     let mut all = Programs::default();
     for (group, share) in dataset.groups.iter().zip(shares).filter(|(group, _)| worth_learning(&dataset, group)) {
         crew.check()?;
-        let learned = learn_one(&dataset, group, learn, share, crew)?;
+        let start = start(&dataset, group, learn, crew)?;
+        let learned = learn_one(&dataset, group, start.as_ref(), &Means { learn, time_budget: share, most_steps: None }, crew)?;
         all.push(group.layout, &learned.program, learned.summary);
     }
     if all.coded.is_empty() {
@@ -69,7 +71,9 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
         };
         crew.observer.event(&Event::StepStarted { step: Step::Tune });
         let stop = crew.stop();
-        let learned = learn_group(*layout, &dataset.dealt(group), Some(program), dataset.expected_bytes(group), learn, *share, crew.observer, stop)?;
+        let expected_bytes = dataset.expected_bytes(group);
+        let lesson = Lesson { from: From::Tuned(program), options: learn, expected_bytes, time_budget: *share, most_steps: None };
+        let learned = learn_group(*layout, &dataset.dealt(group), &lesson, crew.observer, stop)?;
         all.push(*layout, &learned.program, learned.summary);
         tuned += 1;
     }

@@ -3,7 +3,7 @@
 use super::{Session, done, output_or_beside};
 use crate::args::{Coding, Compress};
 use crate::exit::Failure;
-use crate::render;
+use crate::render::{self, Detail};
 
 pub(super) fn run(session: &Session<'_>, what: &Compress) -> Result<u8, Failure> {
     let archive = output_or_beside(what.output.as_ref(), &what.input, "kolmo")?;
@@ -19,6 +19,11 @@ pub(super) fn run(session: &Session<'_>, what: &Compress) -> Result<u8, Failure>
         let mut watcher = session.watch();
         kolmo::compress(&what.input, &archive, &options, &mut watcher).map_err(Failure::about(&what.input))?
     };
-    session.result("compress_summary", &summary, |paint| render::compress(&summary, session.global.quiet, paint));
+    let detail = match (session.global.quiet, what.explain) {
+        (true, _) => Detail::Brief,
+        (false, true) => Detail::Explained,
+        (false, false) => Detail::Steps,
+    };
+    session.result("compress_summary", &summary, |paint| render::compress(&summary, detail, paint));
     Ok(done())
 }

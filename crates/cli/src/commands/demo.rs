@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Session, done};
 use crate::args::{Demo, Device, Learning};
 use crate::exit::{self, Failure};
-use crate::render::{self, Paint};
+use crate::render::{self, Detail, Paint};
 use crate::sample::{self, Difference, File};
 
 /// Training time: all five steps stay under two minutes on two cores.
@@ -50,14 +50,15 @@ pub(super) fn run(session: &Session<'_>, what: &Demo) -> Result<u8, Failure> {
 
     let files = sample::files();
     sample::write(&files, &input).map_err(|(path, error)| Failure::Io { what: format!("writing {path}"), error })?;
-    let learning = Learning { effort: EFFORT, time_budget: Some(TRAINING), device: Device::Auto, checkpoint: None, resume: false };
+    let learning = Learning { effort: EFFORT, time_budget: Some(TRAINING), device: Device::Auto, checkpoint: None, resume: false, no_priors: false };
     let options = session.compress_options(Some(&learning), false);
     if !session.global.json && !session.global.quiet {
         session.output.text(&format!(" {}\n\n", sample::TITLE));
     }
     let summary = kolmo::compress(&input, &archive, &options, &mut watcher).map_err(Failure::about(&input))?;
     drop(watcher);
-    session.result("compress_summary", &summary, |paint| render::compress(&summary, session.global.quiet, paint));
+    let detail = if session.global.quiet { Detail::Brief } else { Detail::Steps };
+    session.result("compress_summary", &summary, |paint| render::compress(&summary, detail, paint));
 
     expand_elsewhere(session, &archive, &output)?;
     let comparison = compare(&files, &output, summary.sizes.total, begun.elapsed());

@@ -147,6 +147,7 @@ impl<'a> Session<'a> {
                 },
                 checkpoint: learning.checkpoint.clone(),
                 resume: learning.resume,
+                priors: !learning.no_priors,
             }),
             program: None,
             coding: None,

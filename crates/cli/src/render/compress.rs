@@ -13,12 +13,26 @@ const MARGIN: usize = 16;
 /// Column at which the time of a step ends.
 const WIDTH: usize = 96;
 
-/// The page one `compress` leaves behind. With `brief`, its last lines only.
-pub(crate) fn compress(summary: &CompressSummary, brief: bool, paint: Paint) -> String {
+/// How much of a page is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Its last lines only.
+    Brief,
+    /// The five steps.
+    Steps,
+    /// What was considered and not chosen too.
+    Explained,
+}
+
+/// The page one `compress` leaves behind.
+pub(crate) fn compress(summary: &CompressSummary, detail: Detail, paint: Paint) -> String {
     let mut page = Page::new(paint);
-    if !brief {
+    if detail != Detail::Brief {
         preprocess(&mut page, &summary.preprocess);
         generate(&mut page, &summary.programs);
+        if detail == Detail::Explained {
+            candidates(&mut page, &summary.programs);
+        }
         coders(&mut page, &summary.programs);
         expand(&mut page, summary);
         numbers(&mut page, &summary.numbers);
@@ -177,6 +191,7 @@ fn generate(page: &mut Page, programs: &[ProgramSummary]) {
         let size = format!("{}, {} MAC/px", counted(program.parameters, "parameter", "parameters"), grouped(program.macs_per_pixel));
         let way = match program.stopped.as_str() {
             "given" => "given".to_owned(),
+            "built-in" => format!("built in: {}", shown(program.prior.as_deref().unwrap_or_default())),
             "done" => counted(program.steps, "step", "steps"),
             why => format!("{} of {} steps, {}", grouped(program.steps), grouped(program.planned_steps), shown(&why.replace('_', " "))),
         };
@@ -190,6 +205,25 @@ fn generate(page: &mut Page, programs: &[ProgramSummary]) {
         if !program.kept {
             let reason = if program.reason.is_empty() { String::new() } else { format!(": {}", shown(&program.reason)) };
             page.line(&format!("{:<10}not kept{reason}", ""));
+        }
+    }
+}
+
+/// Every way of coding a group that was looked at: the bytes of its Program, of Program and samples as judged from a part, and as they are.
+fn candidates(page: &mut Page, programs: &[ProgramSummary]) {
+    for program in programs.iter().filter(|program| !program.candidates.is_empty()) {
+        page.line(&format!("{:<10}{:<32}{:>9}{:>13}{:>13}", shown(&program.group), "ways", "program", "estimated", "real"));
+        for way in &program.candidates {
+            let real = way.real_bytes.map_or_else(|| "-".to_owned(), grouped);
+            let name = format!("{:<32}", shown(&way.way));
+            page.line(&format!(
+                "{:<10}{}{:>9}{:>13}{real:>13}{}",
+                "",
+                if way.chosen { page.paint.strong(&name) } else { name },
+                grouped(way.program_bytes),
+                grouped(way.estimated_bytes),
+                if way.chosen { "   chosen" } else { "" }
+            ));
         }
     }
 }
@@ -214,7 +248,10 @@ fn coders(page: &mut Page, programs: &[ProgramSummary]) {
             column("huffman", sizes.huffman, 11),
             column("lz77", sizes.lz77, 11),
             column("range", sizes.range, 11),
-            shown(&sizes.kept)
+            match sizes.prior {
+                Some(bytes) => format!("{}   {}", shown(&sizes.kept), page.paint.faint(&format!("changes of the built-in one {}", grouped(bytes)))),
+                None => shown(&sizes.kept),
+            }
         ));
     }
 }

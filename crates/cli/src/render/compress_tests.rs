@@ -54,7 +54,7 @@ fn summary() -> CompressSummary {
 
 #[test]
 fn the_five_steps_and_the_last_lines_are_there() {
-    let text = compress(&summary(), false, Paint::plain());
+    let text = compress(&summary(), Detail::Steps, Paint::plain());
     let steps: Vec<_> = text.lines().filter(|line| line.starts_with(' ') && line.as_bytes().get(1).is_some_and(u8::is_ascii_digit)).collect();
     let names = ["1 preprocess", "2 generate", "3 compress", "4 expand", "5 tune"];
     for (line, name) in steps.iter().zip(names) {
@@ -81,13 +81,13 @@ fn the_five_steps_and_the_last_lines_are_there() {
 #[test]
 fn an_estimate_claims_nothing() {
     let estimate = CompressSummary { estimate: true, archive: String::new(), verified_files: 0, ..summary() };
-    let text = compress(&estimate, true, Paint::plain());
+    let text = compress(&estimate, Detail::Brief, Paint::plain());
     assert!(text.contains("nothing was written") && !text.contains("verified"), "{text}");
     assert_eq!(text.lines().count(), 2, "brief is brief:\n{text}");
 }
 
 #[test]
 fn nothing_learned_is_said_three_times() {
-    let text = compress(&CompressSummary { programs: Vec::new(), ..summary() }, false, Paint::plain());
+    let text = compress(&CompressSummary { programs: Vec::new(), ..summary() }, Detail::Steps, Paint::plain());
     assert!(text.contains("nothing learned") && text.matches("no Program").count() == 2, "{text}");
 }

@@ -8,7 +8,7 @@ mod paint;
 mod tensors;
 
 pub(crate) use archive::{expand, inspect, list, verify};
-pub(crate) use compress::{compress, train};
+pub(crate) use compress::{Detail, compress, train};
 pub(crate) use number::{clock, grouped, percent, rate, share, short, span};
 pub(crate) use paint::Paint;
 pub(crate) use tensors::{tensor, tensors};

@@ -213,7 +213,7 @@ fn program_entries(section: &[u8], count: u32) -> Result<Vec<ProgramEntry>, Erro
     for _ in 0..count {
         let code = fields.u8()?;
         let layout = layout_name(code).ok_or(Error::Unsupported { what: "sample layout", found: code.into(), known: 0x48 })?;
-        let coder = Coder::from_code(fields.u8()?)?;
+        let coder = Coder::of_program(fields.u8()?)?;
         let raw_bytes = fields.u32()?.into();
         let coded_bytes = fields.u32()?.into();
         programs.push(ProgramEntry { layout, coder, raw_bytes, coded: fields.take(coded_bytes)?.to_vec() });

@@ -200,6 +200,7 @@ pub(super) fn decode(coder: Coder, bytes: &[u8], shapes: &[(Shape, u8)], budget:
             }
             fields.end()?;
         }
+        Coder::Prior => return Err(Error::corrupt(WHAT)),
         Coder::Range => {
             let mut reading = Reading(RangeDecoder::new(bytes)?);
             let mut predictor = Predictor::default();

@@ -138,3 +138,45 @@ fn unknown_coders_are_named() {
     }
     assert_eq!(Coder::from_code(4).unwrap_err().kind(), ErrorKind::Unsupported);
 }
+
+#[test]
+fn built_in_programs_are_those_of_the_format() {
+    for (number, prior) in PRIORS.iter().enumerate() {
+        assert_eq!(usize::from(prior.number), number);
+        let digest = blake3::hash(prior.entry()).to_hex();
+        let row = format!("| {number} | {} | {} | `{}` | {} | `{digest}` |", prior.name, prior.layout_name(), prior.file(), prior.entry().len());
+        assert!(include_str!("../../FORMAT.md").contains(&row), "FORMAT.md lacks {row}");
+        let program = prior.program().unwrap();
+        assert_eq!(program.to_bytes(), prior.raw(&mut Budget::new(1 << 20)).unwrap());
+        assert_eq!(prior.raw(&mut Budget::new(100)).unwrap_err().kind(), ErrorKind::LimitExceeded);
+    }
+}
+
+#[test]
+fn a_built_in_program_takes_a_byte_and_its_changes_little() {
+    for prior in &PRIORS {
+        let mut raw = prior.raw(&mut Budget::new(1 << 20)).unwrap();
+        let decode = |coded: &CodedProgram, raw: &[u8]| decode(coded.coder, &coded.bytes, raw.len() as u64, &mut Budget::new(1 << 20));
+        let coded = encode_program(&raw);
+        assert_eq!((coded.coder, &coded.bytes[..], coded.sizes.prior), (Coder::Prior, &[prior.number][..], Some(1)));
+        assert_eq!(decode(&coded, &raw).unwrap(), raw);
+        for at in (100..raw.len()).step_by(raw.len() / 20) {
+            raw[at] = raw[at].wrapping_add(at as u8 | 1);
+        }
+        let coded = encode_program(&raw);
+        assert_eq!(coded.coder, Coder::Prior);
+        assert!(coded.bytes.len() < raw.len() / 50, "{} of {}", coded.bytes.len(), raw.len());
+        assert_eq!(decode(&coded, &raw).unwrap(), raw);
+    }
+}
+
+#[test]
+fn what_no_built_in_program_is_gets_an_error() {
+    let decode = |bytes: &[u8], len: u64| decode(Coder::Prior, bytes, len, &mut Budget::new(1 << 20)).unwrap_err().kind();
+    let len = PRIORS[0].raw_bytes();
+    assert_eq!(decode(&[], len), ErrorKind::Truncated);
+    assert_eq!(decode(&[u8::MAX], len), ErrorKind::Unsupported);
+    assert_eq!(decode(&[0], len - 1), ErrorKind::Corrupt);
+    assert_eq!(decode(&[0, 1, 2], len), ErrorKind::Truncated);
+    assert!(Coder::from_code(Coder::Prior.code()).is_err(), "only Programs are coded so");
+}

@@ -36,7 +36,7 @@ fn set(channels: usize) -> TrainSet {
 }
 
 fn run() -> Run {
-    Run { seed: 1, device: choose(DeviceChoice::Cpu).expect("the CPU is there"), time_budget: None, checkpoint: None, resume: false }
+    Run { seed: 1, device: choose(DeviceChoice::Cpu).expect("the CPU is there"), time_budget: None, checkpoint: None, resume: false, start: None }
 }
 
 #[test]

@@ -1,0 +1,275 @@
+//! Which Program codes a group of images: a given one, a built-in one, one of their own, or none. What was looked at is told.
+
+use std::time::Duration;
+
+use kolmo_codec::block::Method;
+use kolmo_codec::container::RecipeBook;
+use kolmo_codec::prior::{PRIORS, Prior};
+use kolmo_codec::program::Program;
+use kolmo_codec::weights::{self, CodedProgram};
+use kolmo_data::layout::Layout;
+
+use crate::coding::{self, CodedBlock, ProgramCoded, Way, coded_bytes};
+use crate::dataset::{self, Dataset, Group};
+use crate::error::Error;
+use crate::general::{self, GeneralCoding};
+use crate::learn::{FEWEST_TO_SPLIT, From, Learned, Lesson, learn_group};
+use crate::observe::{Event, Step};
+use crate::options::{CompressOptions, LearnOptions};
+use crate::rating::Rating;
+use crate::summary::{Candidate, ProgramSizes, ProgramSummary};
+use crate::work::Crew;
+
+/// zstd's level for what is kept, and for a first guess.
+pub(crate) const DENSE: i32 = 19;
+const QUICK: i32 = 1;
+
+/// Bytes of files that tell how much denser zstd's dense level is than its quick one.
+const SPREAD_BYTES: u64 = 1 << 20;
+/// What the dense level may take off all files against what it takes off a part of them: solid blocks are longer.
+const DENSE_MARGIN: f64 = 0.8;
+
+/// Fewer subpixels than this cannot pay for the smallest Program.
+const LEAST_SUBPIXELS: u64 = 4096;
+/// Images that take less than this under a built-in Program are not learned from: the least Program of their own takes 4 kB, and it seldom
+/// takes a tenth off.
+const LEAST_BYTES: u64 = 30_000;
+/// Images that take more than this under a built-in Program are learned from it: the large network, which begins with what it knows.
+const LARGE_BYTES: u64 = 700_000;
+
+/// A Program and where it is from.
+pub(crate) struct Chosen {
+    pub(crate) program: Program,
+    pub(crate) summary: ProgramSummary,
+}
+
+/// What learning one group may take.
+pub(crate) struct Means<'a> {
+    pub(crate) learn: &'a LearnOptions,
+    pub(crate) time_budget: Option<Duration>,
+    pub(crate) most_steps: Option<u64>,
+}
+
+/// Steps 2 and 5: a Program for each group, if one is given, built in or learned (in `most_steps`, for a first look).
+pub(crate) fn programs(
+    dataset: &Dataset,
+    given: Option<Vec<(Layout, Program)>>,
+    options: &CompressOptions,
+    most_steps: Option<u64>,
+    crew: &mut Crew<'_>,
+) -> Result<Vec<Option<Chosen>>, Error> {
+    let mut chosen = Vec::new();
+    if let Some(given) = given {
+        for group in &dataset.groups {
+            let program = given.iter().find(|(layout, _)| *layout == group.layout).map(|(_, program)| program.clone());
+            if program.is_none() {
+                crew.note(format!("no Program is given for {} images: they are stored the general way", group.layout));
+            }
+            chosen.push(program.map(|program| Chosen { summary: about(group.layout, &program, "given"), program }));
+        }
+        return Ok(chosen);
+    }
+    let shares = time_shares(dataset, options.learn.as_ref());
+    for (group, share) in dataset.groups.iter().zip(shares) {
+        crew.check()?;
+        chosen.push(match &options.learn {
+            Some(learn) if !group.items.is_empty() => one(dataset, group, &Means { learn, time_budget: share, most_steps }, crew)?,
+            _ => None,
+        });
+    }
+    Ok(chosen)
+}
+
+/// The built-in Program that a group of this size is learned from, if any.
+pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew: &Crew<'_>) -> Result<Option<Program>, Error> {
+    if !learn.priors {
+        return Ok(None);
+    }
+    let rating = crew.pool.install(|| Rating::new(dataset, group))?;
+    Ok(best_prior(group.layout, &rating, crew)?.filter(|(.., payload)| *payload >= LARGE_BYTES).map(|(_, program, _)| program))
+}
+
+/// The better of the best built-in Program and one of the group's own.
+fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
+    let rating = crew.pool.install(|| Rating::new(dataset, group))?;
+    let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
+    let mut candidates = Vec::new();
+    let mut built_in = None;
+    if let Some((prior, program, payload)) = known {
+        let candidate = Candidate::new(format!("built-in {}", prior.name), 1, payload);
+        let mut summary = about(group.layout, &program, "built-in");
+        summary.prior = Some(prior.name.to_owned());
+        candidates.push(candidate);
+        built_in = Some((Chosen { program, summary }, payload));
+    }
+    let payload = built_in.as_ref().map(|(_, payload)| *payload);
+    let learns = worth_learning(dataset, group) && payload.is_none_or(|payload| payload >= LEAST_BYTES);
+    let mut own = None;
+    if learns {
+        let start = built_in.as_ref().filter(|(_, payload)| *payload >= LARGE_BYTES).map(|(chosen, _)| &chosen.program);
+        let Learned { program, mut summary } = learn_one(dataset, group, start, means, crew)?;
+        let coded = code_program(&program, &mut summary);
+        let payload = crew.pool.install(|| rating.bytes(&program, Method::Direct))?;
+        let way = if start.is_some() { "learned, from the built-in one" } else { "learned" };
+        let candidate = Candidate::new(way.to_owned(), coded.bytes.len() as u64, payload);
+        own = Some((Chosen { program, summary }, candidate.estimated_bytes));
+        candidates.push(candidate);
+    }
+    let mut chosen = match (built_in, own) {
+        (Some((built_in, payload)), Some((own, total))) => {
+            if total < payload {
+                own
+            } else {
+                Chosen { summary: ProgramSummary { seconds: own.summary.seconds, ..built_in.summary }, ..built_in }
+            }
+        }
+        (Some((built_in, _)), None) => built_in,
+        (None, Some((own, _))) => own,
+        (None, None) => return Ok(None),
+    };
+    if let Some(least) = (0..candidates.len()).min_by_key(|&at| candidates[at].estimated_bytes) {
+        candidates[least].chosen = true;
+    }
+    chosen.summary.candidates = candidates;
+    Ok(Some(chosen))
+}
+
+/// The built-in Program that suits the images best, and what their payload takes under it.
+fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option<(&'static Prior, Program, u64)>, Error> {
+    let mut best: Option<(&'static Prior, Program, u64)> = None;
+    for prior in PRIORS.iter().filter(|prior| prior.layout() == layout.code()) {
+        let program = prior.program()?;
+        let bytes = crew.pool.install(|| rating.bytes(&program, Method::Direct))?;
+        if best.as_ref().is_none_or(|(.., least)| bytes < *least) {
+            best = Some((prior, program, bytes));
+        }
+    }
+    Ok(best)
+}
+
+/// Whether a group is large enough for a Program of its own to pay.
+pub(crate) fn worth_learning(dataset: &Dataset, group: &Group) -> bool {
+    subpixels(dataset, group) >= LEAST_SUBPIXELS && !group.learnable.is_empty()
+}
+
+fn subpixels(dataset: &Dataset, group: &Group) -> u64 {
+    group.items.iter().filter_map(|&number| dataset.image(number)).map(|(image, _)| image.subpixels()).sum()
+}
+
+/// The time budget, dealt to the groups by their subpixels.
+pub(crate) fn time_shares(dataset: &Dataset, learn: Option<&LearnOptions>) -> Vec<Option<Duration>> {
+    let sizes = dataset.groups.iter().map(|group| if worth_learning(dataset, group) { subpixels(dataset, group) } else { 0 });
+    let sizes: Vec<u64> = sizes.collect();
+    let total = sizes.iter().sum::<u64>().max(1) as f64;
+    let budget = learn.and_then(|learn| learn.time_budget);
+    sizes.iter().map(|&size| budget.map(|budget| budget.mul_f64(size as f64 / total))).collect()
+}
+
+/// Learns the Program of one group, from random weights or from those of `start`.
+pub(crate) fn learn_one(dataset: &Dataset, group: &Group, start: Option<&Program>, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Learned, Error> {
+    crew.observer.event(&Event::StepStarted { step: Step::Generate });
+    let images = dataset.dealt(group);
+    if group.learnable.len() < FEWEST_TO_SPLIT {
+        crew.note(format!(
+            "{} {} images are too few to set some apart: all are learned from, and no rate is independent",
+            images.len(),
+            group.layout
+        ));
+    }
+    let stop = crew.stop();
+    let from = start.map_or(From::Nothing, From::Prior);
+    let &Means { learn, time_budget, most_steps } = means;
+    let lesson = Lesson { from, options: learn, expected_bytes: dataset.expected_bytes(group), time_budget, most_steps };
+    let learned = learn_group(group.layout, &images, &lesson, crew.observer, stop)?;
+    crew.check()?;
+    Ok(learned)
+}
+
+/// What there is to say of a Program that was not learned here.
+fn about(layout: Layout, program: &Program, how: &str) -> ProgramSummary {
+    ProgramSummary {
+        group: layout.to_string(),
+        parameters: program.parameters(),
+        macs_per_pixel: program.macs_per_pixel(),
+        stopped: how.into(),
+        ..ProgramSummary::default()
+    }
+}
+
+/// How a group is coded in the end.
+pub(crate) enum Choice {
+    Program(CodedProgram, ProgramCoded),
+    General(Vec<CodedBlock<GeneralCoding>>),
+}
+
+/// Codes a Program and says so in `about`.
+pub(crate) fn code_program(program: &Program, about: &mut ProgramSummary) -> CodedProgram {
+    let coded = weights::encode_program(&program.to_bytes());
+    let sizes = coded.sizes;
+    about.sizes = ProgramSizes {
+        raw: sizes.raw,
+        huffman: sizes.huffman,
+        lz77: sizes.lz77,
+        range: sizes.range,
+        prior: sizes.prior,
+        kept: coded.coder.name().into(),
+    };
+    coded
+}
+
+/// The Program, if it and what it codes are smaller than the group's files the general way.
+pub(crate) fn decide(
+    dataset: &Dataset,
+    group: &Group,
+    program: &Program,
+    way: Way,
+    about: &mut ProgramSummary,
+    crew: &mut Crew<'_>,
+) -> Result<Choice, Error> {
+    let coded_program = code_program(program, about);
+    let coded = coding::by_program(dataset, &group.items, program, way, crew)?;
+    about.coding = coded.method.name().into();
+    let mut recipes = RecipeBook::default();
+    for &number in &group.items {
+        if let Some((_, recipe)) = dataset.image(number) {
+            recipes.intern(recipe.to_vec())?;
+        }
+    }
+    let bytes = coded_program.bytes.len() as u64 + coded_bytes(&coded.blocks);
+    if let Some(chosen) = about.candidates.iter_mut().find(|candidate| candidate.chosen) {
+        chosen.real_bytes = Some(bytes);
+    }
+    let with_program = bytes + recipes.coded_bytes()?;
+    // The dense way is slow, so a quick look comes first, and a dense one at a part.
+    let quick = coded_bytes(&general::coded(&dataset.items, &group.items, QUICK, crew)?);
+    let part = spread(&dataset.items, &group.items);
+    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(coded_bytes(&general::coded(&dataset.items, &part, level, crew)?) as f64);
+    let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
+    let gain = if part.len() < group.items.len() { dense(DENSE, crew)? / dense(QUICK, crew)?.max(1.0) } else { 0.0 };
+    if gain > 0.0 {
+        by_zstd.estimated_bytes = (quick as f64 * gain) as u64;
+    }
+    if (with_program as f64) < quick as f64 * gain * DENSE_MARGIN {
+        about.kept = true;
+        about.candidates.push(by_zstd);
+        return Ok(Choice::Program(coded_program, coded));
+    }
+    let general = general::coded(&dataset.items, &group.items, DENSE, crew)?;
+    let without = coded_bytes(&general);
+    about.kept = with_program < without;
+    by_zstd.real_bytes = Some(without);
+    by_zstd.chosen = !about.kept;
+    about.candidates.iter_mut().for_each(|candidate| candidate.chosen &= about.kept);
+    about.candidates.push(by_zstd);
+    if about.kept {
+        return Ok(Choice::Program(coded_program, coded));
+    }
+    about.reason = format!("with it the images take {with_program} bytes, the general way {without}");
+    Ok(Choice::General(general))
+}
+
+/// Some of the items `numbers`, from all over, that hold about [`SPREAD_BYTES`]; all of them if they hold less.
+fn spread(items: &[dataset::Item], numbers: &[usize]) -> Vec<usize> {
+    let bytes: u64 = numbers.iter().map(|&number| items[number].bytes).sum();
+    numbers.iter().copied().step_by(bytes.div_ceil(SPREAD_BYTES).max(1) as usize).collect()
+}

@@ -1,0 +1,88 @@
+//! What a group of images would take under a Program, from a small part of it.
+
+use kolmo_codec::block::{self, ImageRef, Method};
+use kolmo_codec::context::Plane;
+use kolmo_codec::program::Program;
+use kolmo_data::layout::{Image, Layout};
+use kolmo_data::statistics;
+use kolmo_model::train::coding_order;
+
+use crate::dataset::{Dataset, Group, ItemState};
+use crate::error::Error;
+
+/// Images that are looked at, and pixels of all of them together.
+const IMAGES: usize = 160;
+const PIXELS: usize = 1_600_000;
+/// Least side of what is cut out of an image: the entropy of less would be too low.
+const LEAST_SIDE: usize = 100;
+/// Every so many of the pieces are coded adaptively, which is slow.
+const ADAPTIVE_EVERY: usize = 4;
+
+/// Pieces of a group's images, and how hard they are to predict beside all of them.
+pub(crate) struct Rating {
+    pieces: Vec<Plane>,
+    /// Bits that the entropy of simple residuals gives, of the pieces and of all images.
+    simple: (f64, f64),
+    subpixels: (u64, u64),
+}
+
+impl Rating {
+    /// Cuts a piece out of the middle of evenly chosen images.
+    pub(crate) fn new(dataset: &Dataset, group: &Group) -> Result<Self, Error> {
+        let order = coding_order(group.layout.channels());
+        let side = ((PIXELS / group.items.len().clamp(1, IMAGES)) as f64).sqrt() as usize;
+        let mut rating = Self { pieces: Vec::new(), simple: (0.0, 0.0), subpixels: (0, 0) };
+        let every = group.items.len().div_ceil(IMAGES).max(1);
+        for (place, &number) in group.items.iter().enumerate() {
+            let ItemState::Image { image, statistics, .. } = &dataset.items[number].state else { continue };
+            rating.simple.1 += statistics.residual_bpsp * image.subpixels() as f64;
+            rating.subpixels.1 += image.subpixels();
+            if place % every == every / 2 {
+                let piece = middle(image, side.max(LEAST_SIDE), group.layout)?;
+                rating.simple.0 += statistics::of_image(&piece).residual_bpsp * piece.subpixels() as f64;
+                rating.subpixels.0 += piece.subpixels();
+                rating.pieces.push(Plane::new(piece.height as usize, piece.width as usize, &piece.samples, &order, group.layout.bit_depth)?);
+            }
+        }
+        Ok(rating)
+    }
+
+    /// Bytes of the group's payload.
+    pub(crate) fn bytes(&self, program: &Program, method: Method) -> Result<u64, Error> {
+        if self.pieces.is_empty() {
+            return Ok(0);
+        }
+        let mut bits = kolmo_model::evaluate::program(program, &self.pieces)? * self.subpixels.0 as f64;
+        if method == Method::Adaptive {
+            bits *= self.adaptive_gain(program)?;
+        }
+        // Pieces that are harder than the rest tell of more bits than the rest takes.
+        let blank = self.simple.0 <= 0.0 || self.simple.1 <= 0.0;
+        let scale = if blank { self.subpixels.1 as f64 / self.subpixels.0.max(1) as f64 } else { self.simple.1 / self.simple.0 };
+        Ok((bits * scale / 8.0) as u64)
+    }
+
+    /// Bits of some pieces coded adaptively, as one block, by those of direct coding.
+    fn adaptive_gain(&self, program: &Program) -> Result<f64, Error> {
+        let some = self.pieces.iter().step_by(ADAPTIVE_EVERY);
+        let samples: Vec<_> = some.clone().map(|piece| piece.clone().into_samples(&program.order, program.bit_depth)).collect();
+        let images = some.zip(&samples).map(|(piece, samples)| {
+            let (height, width) = piece.shape();
+            ImageRef { height, width, samples }
+        });
+        let images: Vec<_> = images.collect();
+        let bits = |method| Ok::<_, Error>(block::encode_as(method, program, &images)?.ideal_bits as f64);
+        Ok(bits(Method::Adaptive)? / bits(Method::Direct)?.max(1.0))
+    }
+}
+
+/// At most `side` x `side` pixels from the middle.
+fn middle(image: &Image, side: usize, layout: Layout) -> Result<Image, Error> {
+    let (width, height) = (image.width as usize, image.height as usize);
+    let (columns, rows) = (width.min(side), height.min(side));
+    let (left, top) = ((width - columns) / 2, (height - rows) / 2);
+    let channels = layout.channels();
+    let rows_of = image.samples.chunks_exact(width * channels).skip(top).take(rows);
+    let samples = rows_of.flat_map(|row| &row[left * channels..(left + columns) * channels]).copied().collect();
+    Ok(Image::new(columns as u32, rows as u32, layout, samples)?)
+}

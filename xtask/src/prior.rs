@@ -1,0 +1,106 @@
+//! Makes a built-in Program: images at several sizes, learned by `kolmo train`, the Program as archives hold it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use image::{DynamicImage, imageops::FilterType};
+
+use crate::bench::kolmo;
+use crate::{child, workspace};
+
+/// Sides of the images that are learned from, per cent of those given: so that it knows sharp pictures and smooth ones.
+const SIZES: [u32; 7] = [100, 75, 60, 50, 40, 30, 25];
+/// Bytes of an archive before its Programs, and where their length stands.
+const HEADER_BYTES: usize = 80;
+const PROGRAMS_LENGTH_AT: usize = 32;
+
+/// Sample layout of a built-in Program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Samples {
+    /// One channel.
+    Gray8,
+    /// Three.
+    Rgb8,
+    /// Three and opacity.
+    Rgba8,
+}
+
+/// What to learn from, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct PriorArgs {
+    /// Name of the Program; it goes to crates/codec/priors/NAME.prior, for `kolmo_codec::prior` to list.
+    name: String,
+    /// Folder of images whose licences allow it.
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+    /// What its samples are.
+    #[arg(long, value_enum, default_value_t = Samples::Rgb8)]
+    samples: Samples,
+    /// As `kolmo train` knows it; 3 to 6 differ by time alone.
+    #[arg(long, default_value_t = 6)]
+    effort: u8,
+}
+
+/// Makes one.
+///
+/// # Errors
+/// If there is no image, or learning fails.
+pub(crate) fn run(args: &PriorArgs) -> Result<()> {
+    let root = workspace::root()?;
+    let binary = kolmo::build(&root)?;
+    let work = tempfile::tempdir().context("no temporary folder")?;
+    let folder = work.path().join("images");
+    std::fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let count = resize(&args.images, args.samples, &folder)?;
+    println!("{count} images at {} sizes", SIZES.len());
+    let learned = work.path().join("learned.kprog");
+    let mut train = Command::new(binary);
+    train.args(["train", "--no-priors", "--seed", "1", "--effort"]).arg(args.effort.to_string()).arg(&folder).arg("-o").arg(&learned);
+    child::measure_into(&mut train, Stdio::inherit())?;
+    let entry = programs(&std::fs::read(&learned).with_context(|| format!("{} cannot be read", learned.display()))?)?;
+    let path = root.join("crates/codec/priors").join(format!("{}.prior", args.name));
+    std::fs::write(&path, &entry).with_context(|| format!("{} cannot be written", path.display()))?;
+    println!("{}: {} bytes, BLAKE3 {}", path.display(), entry.len(), blake3::hash(&entry));
+    Ok(())
+}
+
+/// Writes the images of `from` to `to` as PNG, each at all sizes.
+fn resize(from: &Path, samples: Samples, to: &Path) -> Result<usize> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(from)
+        .with_context(|| format!("{} cannot be listed", from.display()))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    paths.sort();
+    let mut count = 0;
+    for path in paths.iter().filter(|path| image::ImageFormat::from_path(path).is_ok()) {
+        let picture = image::open(path).with_context(|| format!("{} cannot be read as an image", path.display()))?;
+        for size in SIZES {
+            let side = |pixels: u32| (pixels * size / 100).max(1);
+            let small = match size {
+                100 => picture.clone(),
+                _ => picture.resize_exact(side(picture.width()), side(picture.height()), FilterType::Lanczos3),
+            };
+            let small = match samples {
+                Samples::Gray8 => DynamicImage::from(small.to_luma8()),
+                Samples::Rgb8 => DynamicImage::from(small.to_rgb8()),
+                Samples::Rgba8 => DynamicImage::from(small.to_rgba8()),
+            };
+            let file = to.join(format!("{count:05}_{size}.png"));
+            small.save(&file).with_context(|| format!("{} cannot be written", file.display()))?;
+        }
+        count += 1;
+    }
+    if count == 0 {
+        bail!("{} holds no image", from.display());
+    }
+    Ok(count)
+}
+
+/// The Programs of an archive, as they stand in it.
+fn programs(archive: &[u8]) -> Result<Vec<u8>> {
+    let length = archive.get(PROGRAMS_LENGTH_AT..PROGRAMS_LENGTH_AT + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+    let programs = length.and_then(|length| archive.get(HEADER_BYTES..HEADER_BYTES.checked_add(usize::try_from(length).ok()?)?));
+    programs.map(<[u8]>::to_vec).context("`kolmo train` wrote no archive")
+}
