@@ -49,7 +49,7 @@ pub(crate) struct Global {
     /// Replace outputs that exist
     #[arg(long, global = true)]
     pub(crate) force: bool,
-    /// What reading an archive may hold in memory
+    /// What reading an archive may hold in memory; of samples to learn from an eighth of it is held
     #[arg(long, global = true, value_name = "SIZE", default_value = "2GiB", value_parser = quantity::parse_bytes)]
     pub(crate) max_memory: u64,
     /// When to colour

@@ -1,5 +1,6 @@
 //! Which Program codes a group of images: a given one, a built-in one, one of their own, or none. What was looked at is told.
 
+use std::path::Path;
 use std::time::Duration;
 
 use kolmo_codec::block::Method;
@@ -9,13 +10,14 @@ use kolmo_codec::program::Program;
 use kolmo_codec::weights::{self, CodedProgram};
 use kolmo_data::layout::Layout;
 
-use crate::coding::{self, CodedBlock, ProgramCoded, Way, coded_bytes};
+use crate::coding::{self, ProgramCoded, Way};
 use crate::dataset::{self, Dataset, Group};
 use crate::error::Error;
-use crate::general::{self, GeneralCoding};
+use crate::general;
 use crate::learn::{FEWEST_TO_SPLIT, From, Learned, Lesson, learn_group};
 use crate::observe::{Event, Step};
 use crate::options::{CompressOptions, LearnOptions};
+use crate::picture::Picture;
 use crate::rating::Rating;
 use crate::summary::{Candidate, ProgramSizes, ProgramSummary};
 use crate::work::Crew;
@@ -153,7 +155,7 @@ pub(crate) fn worth_learning(dataset: &Dataset, group: &Group) -> bool {
 }
 
 fn subpixels(dataset: &Dataset, group: &Group) -> u64 {
-    group.items.iter().filter_map(|&number| dataset.image(number)).map(|(image, _)| image.subpixels()).sum()
+    group.items.iter().filter_map(|&number| dataset.items[number].picture()).map(Picture::subpixels).sum()
 }
 
 /// The time budget, dealt to the groups by their subpixels.
@@ -196,12 +198,6 @@ fn about(layout: Layout, program: &Program, how: &str) -> ProgramSummary {
     }
 }
 
-/// How a group is coded in the end.
-pub(crate) enum Choice {
-    Program(CodedProgram, ProgramCoded),
-    General(Vec<CodedBlock<GeneralCoding>>),
-}
-
 /// Codes a Program and says so in `about`.
 pub(crate) fn code_program(program: &Program, about: &mut ProgramSummary) -> CodedProgram {
     let coded = weights::encode_program(&program.to_bytes());
@@ -224,26 +220,27 @@ pub(crate) fn decide(
     program: &Program,
     way: Way,
     about: &mut ProgramSummary,
+    aside: &Path,
     crew: &mut Crew<'_>,
-) -> Result<Choice, Error> {
+) -> Result<Option<(CodedProgram, ProgramCoded)>, Error> {
     let coded_program = code_program(program, about);
-    let coded = coding::by_program(dataset, &group.items, program, way, crew)?;
+    let coded = coding::by_program(dataset, &group.items, program, way, aside, crew)?;
     about.coding = coded.method.name().into();
     let mut recipes = RecipeBook::default();
     for &number in &group.items {
-        if let Some((_, recipe)) = dataset.image(number) {
-            recipes.intern(recipe.to_vec())?;
+        if let Some(picture) = dataset.items[number].picture() {
+            recipes.intern(picture.recipe.clone())?;
         }
     }
-    let bytes = coded_program.bytes.len() as u64 + coded_bytes(&coded.blocks);
+    let bytes = coded_program.bytes.len() as u64 + coded.blocks.bytes();
     if let Some(chosen) = about.candidates.iter_mut().find(|candidate| candidate.chosen) {
         chosen.real_bytes = Some(bytes);
     }
     let with_program = bytes + recipes.coded_bytes()?;
     // The dense way is slow, so a quick look comes first, and a dense one at a part.
-    let quick = coded_bytes(&general::coded(&dataset.items, &group.items, QUICK, crew)?);
+    let quick = general::size(&dataset.items, &group.items, QUICK, crew)?;
     let part = spread(&dataset.items, &group.items);
-    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(coded_bytes(&general::coded(&dataset.items, &part, level, crew)?) as f64);
+    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(general::size(&dataset.items, &part, level, crew)? as f64);
     let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
     let gain = if part.len() < group.items.len() { dense(DENSE, crew)? / dense(QUICK, crew)?.max(1.0) } else { 0.0 };
     if gain > 0.0 {
@@ -252,20 +249,19 @@ pub(crate) fn decide(
     if (with_program as f64) < quick as f64 * gain * DENSE_MARGIN {
         about.kept = true;
         about.candidates.push(by_zstd);
-        return Ok(Choice::Program(coded_program, coded));
+        return Ok(Some((coded_program, coded)));
     }
-    let general = general::coded(&dataset.items, &group.items, DENSE, crew)?;
-    let without = coded_bytes(&general);
+    let without = general::size(&dataset.items, &group.items, DENSE, crew)?;
     about.kept = with_program < without;
     by_zstd.real_bytes = Some(without);
     by_zstd.chosen = !about.kept;
     about.candidates.iter_mut().for_each(|candidate| candidate.chosen &= about.kept);
     about.candidates.push(by_zstd);
     if about.kept {
-        return Ok(Choice::Program(coded_program, coded));
+        return Ok(Some((coded_program, coded)));
     }
     about.reason = format!("with it the images take {with_program} bytes, the general way {without}");
-    Ok(Choice::General(general))
+    Ok(None)
 }
 
 /// Some of the items `numbers`, from all over, that hold about [`SPREAD_BYTES`]; all of them if they hold less.

@@ -1,5 +1,7 @@
 //! Codes images into blocks by a Program.
 
+use std::path::Path;
+
 use kolmo_codec::block::{self, ImageRef, Method};
 use kolmo_codec::container::block_digest;
 use kolmo_codec::program::Program;
@@ -7,6 +9,8 @@ use kolmo_codec::program::Program;
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::options::CompressOptions;
+use crate::picture::Picture;
+use crate::spool::Spool;
 use crate::work::Crew;
 
 /// Pixels of a block: enough lanes for the kernel, few enough that blocks spread over threads and one item costs little to read.
@@ -53,15 +57,10 @@ pub(crate) struct CodedBlock<C> {
 #[derive(Debug)]
 pub(crate) struct ProgramCoded {
     pub(crate) method: Method,
-    pub(crate) blocks: Vec<CodedBlock<()>>,
+    pub(crate) blocks: Spool,
     /// Cross-entropy of the samples, bits.
     pub(crate) ideal_bits: f64,
     pub(crate) subpixels: u64,
-}
-
-/// Bytes of all blocks.
-pub(crate) fn coded_bytes<C>(blocks: &[CodedBlock<C>]) -> u64 {
-    blocks.iter().map(|block| block.bytes.len() as u64).sum()
 }
 
 /// Codes the images `numbers` in blocks of whole images: in the `way` that is wished for.
@@ -70,21 +69,22 @@ pub(crate) fn by_program(
     numbers: &[usize],
     program: &Program,
     way: Way,
+    aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
     let share = match way {
-        Way::Fixed(method) => return by_method(dataset, numbers, program, method, crew),
+        Way::Fixed(method) => return by_method(dataset, numbers, program, method, aside, crew),
         Way::IfAdaptiveSaves(share) => share,
     };
-    let direct = by_method(dataset, numbers, program, Method::Direct, crew)?;
+    let direct = by_method(dataset, numbers, program, Method::Direct, aside, crew)?;
     // The block in the middle tells whether the others are worth trying: adaptive coding takes several times as long.
-    let Some(trial) = direct.blocks.get(direct.blocks.len() / 2) else { return Ok(direct) };
+    let Some(trial) = direct.blocks.places().get(direct.blocks.places().len() / 2) else { return Ok(direct) };
     let tried = crew.map("looking", std::slice::from_ref(&trial.items), |numbers| encoded(dataset, numbers, program, Method::Adaptive))?;
-    if !adaptive_pays(tried.iter().map(|(block, ..)| block.bytes.len() as u64).sum(), trial.bytes.len() as u64, share) {
+    if !adaptive_pays(tried.iter().map(|(block, ..)| block.bytes.len() as u64).sum(), trial.bytes, share) {
         return Ok(direct);
     }
-    let adaptive = by_method(dataset, numbers, program, Method::Adaptive, crew)?;
-    Ok(if adaptive_pays(coded_bytes(&adaptive.blocks), coded_bytes(&direct.blocks), share) { adaptive } else { direct })
+    let adaptive = by_method(dataset, numbers, program, Method::Adaptive, aside, crew)?;
+    Ok(if adaptive_pays(adaptive.blocks.bytes(), direct.blocks.bytes(), share) { adaptive } else { direct })
 }
 
 /// Whether adaptive coding saves this share.
@@ -92,23 +92,34 @@ pub(crate) fn adaptive_pays(adaptive: u64, direct: u64, share: f64) -> bool {
     (adaptive as f64) < direct as f64 * (1.0 - share)
 }
 
-fn by_method(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method, crew: &mut Crew<'_>) -> Result<ProgramCoded, Error> {
-    let pixels = |number: usize| dataset.image(number).map_or(0, |(image, _)| u64::from(image.width) * u64::from(image.height));
+fn by_method(
+    dataset: &Dataset,
+    numbers: &[usize],
+    program: &Program,
+    method: Method,
+    aside: &Path,
+    crew: &mut Crew<'_>,
+) -> Result<ProgramCoded, Error> {
+    let pixels = |number: usize| dataset.items[number].picture().map_or(0, Picture::pixels);
     let target = if method == Method::Adaptive { ADAPTIVE_BLOCK_PIXELS } else { BLOCK_PIXELS };
     let plan = packed(numbers, pixels, target);
-    let coded = crew.map("encoding", &plan, |numbers| encoded(dataset, numbers, program, method))?;
-    let mut all = ProgramCoded { method, blocks: Vec::new(), ideal_bits: 0.0, subpixels: 0 };
-    for (block, ideal_bits, subpixels) in coded {
-        all.blocks.push(block);
-        all.ideal_bits += ideal_bits as f64 / 65_536.0;
-        all.subpixels += subpixels;
-    }
+    let mut all = ProgramCoded { method, blocks: Spool::new(aside), ideal_bits: 0.0, subpixels: 0 };
+    crew.each(
+        "encoding",
+        &plan,
+        |numbers| encoded(dataset, numbers, program, method),
+        |(block, ideal_bits, subpixels)| {
+            all.ideal_bits += ideal_bits as f64 / 65_536.0;
+            all.subpixels += subpixels;
+            all.blocks.push(block)
+        },
+    )?;
     Ok(all)
 }
 
 /// One block, its ideal length (2^-16 bits) and its subpixels.
 fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method) -> Result<(CodedBlock<()>, u64, u64), Error> {
-    let images: Vec<_> = numbers.iter().filter_map(|&number| Some(dataset.image(number)?.0)).collect();
+    let images = numbers.iter().map(|&number| dataset.open(number)).collect::<Result<Vec<_>, Error>>()?;
     let refs: Vec<ImageRef<'_>> =
         images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples }).collect();
     let encoded = block::encode_as(method, program, &refs)?;

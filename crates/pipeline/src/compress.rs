@@ -10,8 +10,8 @@ use kolmo_data::layout::Layout;
 use kolmo_data::open::Fidelity;
 use kolmo_verify::expand::{self, Expanded};
 
-use crate::choose::{self, Choice, Chosen};
-use crate::coding::{CodedBlock, ProgramCoded, Way, coded_bytes};
+use crate::choose::{self, Chosen};
+use crate::coding::{CodedBlock, ProgramCoded, Way};
 use crate::dataset::{self, Dataset, ItemState};
 use crate::error::Error;
 use crate::general::{self, GeneralCoding};
@@ -55,26 +55,26 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     let encoding = Instant::now();
     crew.observer.event(&Event::StepStarted { step: Step::CompressProgram });
     let mut kept: Vec<Kept> = Vec::new();
-    let mut by_bytes: Vec<CodedBlock<GeneralCoding>> = Vec::new();
+    let aside = out.folder();
     let mut left: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
     for (group, chosen) in dataset.groups.iter().zip(programs) {
         let Some(Chosen { program, summary: mut about }) = chosen else {
             left.extend(&group.items);
             continue;
         };
-        match choose::decide(&dataset, group, &program, Way::new(options), &mut about, crew)? {
-            Choice::Program(coded_program, coded) => kept.push(Kept { layout: group.layout, program: coded_program, coded }),
-            Choice::General(blocks) => by_bytes.extend(blocks),
+        match choose::decide(&dataset, group, &program, Way::new(options), &mut about, &aside, crew)? {
+            Some((coded_program, coded)) => kept.push(Kept { layout: group.layout, program: coded_program, coded }),
+            None => left.extend(&group.items),
         }
         summary.programs.push(about);
     }
     left.sort_unstable();
     for group in &kept {
         summary.coding.ideal_bytes += group.coded.ideal_bits / 8.0;
-        summary.coding.payload_bytes += coded_bytes(&group.coded.blocks);
+        summary.coding.payload_bytes += group.coded.blocks.bytes();
         summary.coding.subpixels += group.coded.subpixels;
     }
-    (summary.sizes, summary.numbers) = write(&dataset, kept, General { chosen: by_bytes, left }, options, &mut out, crew)?;
+    (summary.sizes, summary.numbers) = write(&dataset, kept, &left, options, &mut out, crew)?;
     summary.coding.encode_seconds = encoding.elapsed().as_secs_f64();
 
     let verifying = Instant::now();
@@ -109,20 +109,14 @@ pub(crate) fn prepare(input: &Path, output: &Output, options: &CompressOptions, 
     crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
     let entries = dataset::list(input, &output.names(), crew)?;
     let seed = options.learn.as_ref().map_or(0, |learn| learn.seed);
-    dataset::load(&entries, options.fidelity, seed, crew)
-}
-
-/// What no Program codes: blocks of images, for which that was found out by coding them, and files that are coded while they are written.
-struct General {
-    chosen: Vec<CodedBlock<GeneralCoding>>,
-    left: Vec<usize>,
+    dataset::load(&entries, options.fidelity, seed, options.sample_bytes, crew)
 }
 
 /// Writes everything to `out`. Says where its bytes went, and what became of files with numbers in them.
 fn write(
     dataset: &Dataset,
     kept: Vec<Kept>,
-    general: General,
+    left: &[usize],
     options: &CompressOptions,
     out: &mut Output,
     crew: &mut Crew<'_>,
@@ -136,16 +130,18 @@ fn write(
     let programs: Vec<(u8, &CodedProgram)> = kept.iter().map(|group| (group.layout.code(), &group.program)).collect();
     let mut writer = Writer::new(std::io::BufWriter::new(out.file()), fidelity, &programs).map_err(fail())?;
     let mut places: Vec<Option<u32>> = vec![None; dataset.items.len()];
-    for (group, program) in kept.iter().zip(0u32..) {
-        for block in &group.coded.blocks {
-            let coding = BlockCoding::Program { program, method: group.coded.method };
-            let number = writer.block(coding, &block.bytes, block.digest).map_err(fail())?;
+    let mut n_program_blocks = 0;
+    for (Kept { coded, .. }, program) in kept.into_iter().zip(0u32..) {
+        let coding = BlockCoding::Program { program, method: coded.method };
+        n_program_blocks += coded.blocks.places().len();
+        coded.blocks.each(|block, bytes| {
+            let number = writer.block(coding, bytes, block.digest).map_err(fail())?;
             block.items.iter().for_each(|&item| places[item] = Some(number));
-        }
+            Ok(())
+        })?;
     }
-    let n_program_blocks = kept.iter().map(|group| group.coded.blocks.len()).sum::<usize>();
     let mut numbers = NumbersSummary::default();
-    let mut put = |block: CodedBlock<GeneralCoding>| -> Result<(), Error> {
+    let put = |block: CodedBlock<GeneralCoding>| -> Result<(), Error> {
         let number = writer.block(BlockCoding::General(block.coding.method), &block.bytes, block.digest).map_err(fail())?;
         block.items.iter().for_each(|&item| places[item] = Some(number));
         if block.coding.of_numbers {
@@ -160,16 +156,15 @@ fn write(
         }
         Ok(())
     };
-    general.chosen.into_iter().try_for_each(&mut put)?;
-    general::each(&dataset.items, &general.left, choose::DENSE, crew, put)?;
-    numbers.files = general.left.iter().filter(|&&item| dataset.items[item].numbers.is_some()).count() as u64;
+    general::each(&dataset.items, left, choose::DENSE, crew, put)?;
+    numbers.files = left.iter().filter(|&&item| dataset.items[item].numbers.is_some()).count() as u64;
     let mut recipes = RecipeBook::default();
     let mut items = Vec::with_capacity(dataset.items.len());
     for (item, place) in dataset.items.iter().zip(places) {
         let content = match (&item.state, place) {
             (ItemState::Copy(first), _) => Content::Copy { of: *first as u32 },
-            (ItemState::Image { image, recipe, .. }, Some(block)) if (block as usize) < n_program_blocks => {
-                Content::Image { block, height: image.height, width: image.width, recipe: recipes.intern(recipe.clone())? }
+            (ItemState::Image(picture), Some(block)) if (block as usize) < n_program_blocks => {
+                Content::Image { block, height: picture.height, width: picture.width, recipe: recipes.intern(picture.recipe.clone())? }
             }
             (_, Some(block)) => Content::General { block, bytes: item.bytes },
             (_, None) => return Err(Error::NotReproduced { path: item.path.clone() }),

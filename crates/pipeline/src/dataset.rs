@@ -1,5 +1,6 @@
 //! Step 1: a folder as it is compressed: every file read, fingerprinted, opened, looked over and dealt.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -7,17 +8,17 @@ use std::path::{Path, PathBuf};
 use kolmo_codec::container::PIECE_BYTES;
 use kolmo_codec::names::check_path;
 use kolmo_data::clean::{self, Fact, State};
-use kolmo_data::digest::{Digest, of_bytes, of_image};
+use kolmo_data::digest::{Digest, of_bytes};
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::normalise;
 use kolmo_data::open::{self, Fidelity, GeneralReason, OpenLimits, Opened};
 use kolmo_data::source::{self, Entry};
 use kolmo_data::split::{Part, deal};
-use kolmo_data::statistics::{self, Statistics};
 use kolmo_data::tensor::{self, Numbers};
 
 use crate::error::Error;
 use crate::learn::FEWEST_TO_SPLIT;
+use crate::picture::{Picture, Room};
 use crate::summary::{GroupSummary, NamedReason, PreprocessSummary};
 use crate::work::Crew;
 
@@ -45,11 +46,27 @@ pub(crate) struct Item {
 #[derive(Debug)]
 pub(crate) enum ItemState {
     /// An image that can be rebuilt from samples and recipe.
-    Image { image: Image, recipe: Vec<u8>, statistics: Statistics },
+    Image(Box<Picture>),
     /// Anything else, and why.
     General(GeneralReason),
     /// The same as the item of this number.
     Copy(usize),
+}
+
+impl Item {
+    pub(crate) fn picture(&self) -> Option<&Picture> {
+        match &self.state {
+            ItemState::Image(picture) => Some(picture),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn picture_mut(&mut self) -> Option<&mut Picture> {
+        match &mut self.state {
+            ItemState::Image(picture) => Some(picture),
+            _ => None,
+        }
+    }
 }
 
 /// Images of one sample layout, copies left out; numbers of items, ascending.
@@ -67,31 +84,43 @@ pub(crate) struct Dataset {
     pub(crate) items: Vec<Item>,
     pub(crate) groups: Vec<Group>,
     pub(crate) summary: PreprocessSummary,
+    fidelity: Fidelity,
 }
 
 impl Dataset {
-    /// The image of an item that is one.
-    pub(crate) fn image(&self, item: usize) -> Option<(&Image, &[u8])> {
-        match &self.items.get(item)?.state {
-            ItemState::Image { image, recipe, .. } => Some((image, recipe)),
-            _ => None,
+    /// The image of an item that is one, read again if its samples were not kept.
+    ///
+    /// # Errors
+    /// `Changed` if the file is another now.
+    pub(crate) fn open(&self, number: usize) -> Result<Cow<'_, Image>, Error> {
+        let item = &self.items[number];
+        if let Some(image) = item.picture().and_then(|picture| picture.samples.as_ref()) {
+            return Ok(Cow::Borrowed(image));
+        }
+        let changed = || Error::Changed { path: item.file.clone() };
+        let bytes = std::fs::read(&item.file).map_err(Error::io("read", &item.file))?;
+        if of_bytes(&bytes) != item.file_digest {
+            return Err(changed());
+        }
+        match open::open_named(&item.path, &bytes, self.fidelity, &OpenLimits::default()) {
+            Opened::Image { image, .. } => Ok(Cow::Owned(image)),
+            Opened::General { .. } => Err(changed()),
         }
     }
 
     /// What a group's images may take once a Program codes them: three fifths of the entropy of their MED residuals (measured: 0.52 of
     /// it on kodak8, 0.65 on cifar10, 0.71 on fashion_mnist).
     pub(crate) fn expected_bytes(&self, group: &Group) -> u64 {
-        let bits = group.items.iter().map(|&number| match &self.items[number].state {
-            ItemState::Image { image, statistics, .. } => statistics.residual_bpsp * image.subpixels() as f64,
-            _ => 0.0,
-        });
-        (0.6 * bits.sum::<f64>() / 8.0) as u64
+        let pictures = group.items.iter().filter_map(|&number| self.items[number].picture());
+        let bits: f64 = pictures.map(|picture| picture.statistics.residual_bpsp * picture.subpixels() as f64).sum();
+        (0.6 * bits / 8.0) as u64
     }
 
-    /// The images of a group with the part each was dealt; `None` is left out of learning.
+    /// The images of a group whose samples were kept, with the part each was dealt; `None` is left out of learning.
     pub(crate) fn dealt(&self, group: &Group) -> Vec<(&Image, Option<Part>)> {
         let part = |number: usize| group.learnable.binary_search_by_key(&number, |&(number, _)| number).ok().map(|at| group.learnable[at].1);
-        group.items.iter().filter_map(|&number| Some((self.image(number)?.0, part(number)))).collect()
+        let kept = |number: usize| self.items[number].picture().and_then(|picture| picture.samples.as_ref());
+        group.items.iter().filter_map(|&number| Some((kept(number)?, part(number)))).collect()
     }
 }
 
@@ -122,13 +151,25 @@ pub(crate) fn list(input: &Path, ours: &[&Path], crew: &mut Crew<'_>) -> Result<
 }
 
 /// Reads, fingerprints, opens, cleans, splits and groups `entries`.
-pub(crate) fn load(entries: &[Entry], fidelity: Fidelity, seed: u64, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
-    let loaded = crew.map("reading", entries, |entry| item(entry, fidelity))?;
-    let (mut items, identities): (Vec<Item>, Vec<Digest>) = loaded.into_iter().unzip();
+///
+/// At most `sample_bytes` of samples are kept to learn from; if there are more, a fair part of the images is.
+pub(crate) fn load(entries: &[Entry], fidelity: Fidelity, seed: u64, sample_bytes: u64, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
+    let (mut items, mut identities, mut room) = (Vec::new(), Vec::new(), Room::new(sample_bytes));
+    crew.each(
+        "reading",
+        entries,
+        |entry| item(entry, fidelity),
+        |(item, identity)| {
+            items.push(item);
+            identities.push(identity);
+            room.admit(&mut items);
+            Ok(())
+        },
+    )?;
     let fact = |(item, identity): (&Item, &Digest)| Fact {
         digest: *identity,
         state: match &item.state {
-            ItemState::Image { statistics, .. } => State::Image(statistics.clone()),
+            ItemState::Image(picture) => State::Image(picture.statistics.clone()),
             ItemState::General(reason) => State::General(reason.clone()),
             ItemState::Copy(_) => unreachable!("copies are found below"),
         },
@@ -140,18 +181,18 @@ pub(crate) fn load(entries: &[Entry], fidelity: Fidelity, seed: u64, crew: &mut 
     let mut is_copy = vec![false; items.len()];
     report.duplicates.iter().for_each(|&(copy, _)| is_copy[copy] = true);
     for (number, item) in items.iter().enumerate().filter(|(number, _)| !is_copy[*number]) {
-        if let ItemState::Image { image, .. } = &item.state {
-            let empty = || Group { layout: image.layout, items: vec![], learnable: vec![] };
-            groups.entry(image.layout).or_insert_with(empty).items.push(number);
+        if let Some(picture) = item.picture() {
+            let empty = || Group { layout: picture.layout, items: vec![], learnable: vec![] };
+            groups.entry(picture.layout).or_insert_with(empty).items.push(number);
         }
     }
     for number in report.learnable(&facts) {
         if let State::Image(statistics) = &facts[number].state
             && let Some(group) = groups.get_mut(&statistics.layout)
-            && let ItemState::Image { image, .. } = &items[number].state
+            && let Some(picture) = items[number].picture().filter(|picture| picture.samples.is_some())
         {
             // By samples, so that one picture in two containers falls into one part.
-            group.learnable.push((number, deal(&of_image(image), seed)));
+            group.learnable.push((number, deal(&picture.digest, seed)));
         }
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
@@ -162,7 +203,7 @@ pub(crate) fn load(entries: &[Entry], fidelity: Fidelity, seed: u64, crew: &mut 
     for (copy, first) in report.duplicates {
         items[copy].state = ItemState::Copy(first);
     }
-    Ok(Dataset { items, groups, summary })
+    Ok(Dataset { items, groups, summary, fidelity })
 }
 
 /// One item, and what it is the same as another by.
@@ -173,7 +214,7 @@ fn item(entry: &Entry, fidelity: Fidelity) -> Result<(Item, Digest), Error> {
         let long = bytes.len() as u64 > PIECE_BYTES;
         let pieces = if long { bytes.chunks(PIECE_BYTES as usize).map(of_bytes).collect() } else { vec![] };
         let state = match open::open_named(&entry.path, &bytes, fidelity, &OpenLimits::default()) {
-            Opened::Image { image, recipe } => ItemState::Image { statistics: statistics::of_image(&image), image, recipe },
+            Opened::Image { image, recipe } => ItemState::Image(Box::new(Picture::new(image, recipe))),
             Opened::General { reason } => ItemState::General(reason),
         };
         (bytes.len() as u64, of_bytes(&bytes), pieces, state)
@@ -191,10 +232,7 @@ fn item(entry: &Entry, fidelity: Fidelity) -> Result<(Item, Digest), Error> {
         _ => None,
     };
     let (digest, identity) = match &state {
-        ItemState::Image { image, recipe, .. } if fidelity == Fidelity::Pixels => {
-            let digest = of_image(image);
-            (digest, of_bytes(&[&digest.0, &recipe[..]].concat()))
-        }
+        ItemState::Image(picture) if fidelity == Fidelity::Pixels => (picture.digest, of_bytes(&[&picture.digest.0, &picture.recipe[..]].concat())),
         _ => (file_digest, file_digest),
     };
     Ok((Item { path: entry.path.clone(), file: entry.file.clone(), bytes, digest, file_digest, pieces, state, numbers }, identity))
@@ -239,9 +277,9 @@ fn summarise(items: &[Item], report: &clean::Report) -> PreprocessSummary {
     for item in items {
         summary.file_bytes += item.bytes;
         match &item.state {
-            ItemState::Image { image, .. } => {
+            ItemState::Image(picture) => {
                 summary.images += 1;
-                summary.subpixels += image.subpixels();
+                summary.subpixels += picture.subpixels();
             }
             ItemState::General(reason) => {
                 summary.general.push(NamedReason { path: item.path.clone(), reason: reason.to_string() });
@@ -274,5 +312,17 @@ fn group_summary(group: &Group, facts: &[Fact]) -> GroupSummary {
         test: dealt(Part::Test).count() as u64,
         mean: scale.mean,
         deviation: scale.deviation,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An item that is this picture, of no file.
+    pub(crate) fn item_of(picture: Picture) -> Item {
+        let digest = picture.digest;
+        let state = ItemState::Image(Box::new(picture));
+        Item { path: String::new(), file: PathBuf::new(), bytes: 0, digest, file_digest: digest, pieces: vec![], state, numbers: None }
     }
 }

@@ -7,7 +7,7 @@ use kolmo_codec::block::Method;
 use kolmo_codec::program::Program;
 
 use crate::choose::{self, Chosen, code_program};
-use crate::coding::{Way, adaptive_pays, coded_bytes};
+use crate::coding::{Way, adaptive_pays};
 use crate::compress::{name, ratio};
 use crate::dataset::{self, Dataset, Group, ItemState};
 use crate::error::Error;
@@ -43,7 +43,7 @@ pub(crate) fn estimate(
     let all: u64 = entries.iter().map(|entry| entry.bytes).sum();
     let every = all.div_ceil(SAMPLE_BYTES).max(1) as usize;
     let sample: Vec<_> = entries.iter().step_by(every).cloned().collect();
-    let dataset = dataset::load(&sample, options.fidelity, 0, crew)?;
+    let dataset = dataset::load(&sample, options.fidelity, 0, options.sample_bytes, crew)?;
     let scale = ratio(all as f64, dataset.summary.file_bytes).max(1.0);
 
     let given = options.program.as_deref().map(|file| program_file::read(file, &options.limits)).transpose()?;
@@ -63,7 +63,7 @@ pub(crate) fn estimate(
         programs.push(summary);
     }
     general.sort_unstable();
-    let general = coded_bytes(&general_way::coded(&dataset.items, &general, QUICK, crew)?) as f64 * scale;
+    let general = general_way::size(&dataset.items, &general, QUICK, crew)? as f64 * scale;
     let frame = kolmo_codec::container::HEADER_BYTES + kolmo_codec::container::TRAILER_BYTES;
     let index = entries.len() as u64 + 64;
     let mut sizes = ArchiveSizes { frame, programs: program_bytes, payload: payload as u64, index, recipes: 0, general: general as u64, total: 0 };

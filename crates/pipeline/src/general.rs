@@ -36,14 +36,14 @@ enum Load {
     Piece { item: usize, start: u64, first: bool, number: usize },
 }
 
-/// Codes the files `numbers` the general way and keeps all blocks in memory. `level` is zstd's.
-pub(crate) fn coded(items: &[Item], numbers: &[usize], level: i32, crew: &mut Crew<'_>) -> Result<Vec<CodedBlock<GeneralCoding>>, Error> {
-    let mut blocks = Vec::new();
+/// Bytes that the files `numbers` take the general way. `level` is zstd's.
+pub(crate) fn size(items: &[Item], numbers: &[usize], level: i32, crew: &mut Crew<'_>) -> Result<u64, Error> {
+    let mut bytes = 0;
     each(items, numbers, level, crew, |block| {
-        blocks.push(block);
+        bytes += block.bytes.len() as u64;
         Ok(())
     })?;
-    Ok(blocks)
+    Ok(bytes)
 }
 
 /// Codes the files `numbers` the general way and hands out block after block: solid blocks of files with the same extension where there are

@@ -35,8 +35,10 @@ pub mod network;
 pub mod observe;
 pub mod options;
 mod output;
+mod picture;
 mod program_file;
 mod rating;
+mod spool;
 pub mod summary;
 mod tensors;
 #[cfg(test)]

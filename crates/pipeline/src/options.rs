@@ -23,6 +23,9 @@ pub struct CompressOptions {
     pub coding: Option<Method>,
     /// Worker threads; 0 means one a core. Part of what makes an archive repeatable: same seed, device and threads, same bytes.
     pub threads: usize,
+    /// Bytes of samples that are held to learn from; of more images than that a fair part is, chosen by their digests. The others are read
+    /// again when they are coded.
+    pub sample_bytes: u64,
     /// Replace an output that exists.
     pub force: bool,
     /// Only look and estimate; nothing is written.
@@ -41,6 +44,7 @@ impl Default for CompressOptions {
             program: None,
             coding: None,
             threads: 0,
+            sample_bytes: 256 << 20,
             force: false,
             dry_run: false,
             limits: Limits::default(),

@@ -52,6 +52,11 @@ impl Output {
         self.file.as_file_mut()
     }
 
+    /// The folder that it is written to.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.file.path().parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    }
+
     /// The final name, for messages.
     pub(crate) fn target(&self) -> &Path {
         &self.target

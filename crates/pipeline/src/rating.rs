@@ -7,16 +7,16 @@ use kolmo_data::layout::{Image, Layout};
 use kolmo_data::statistics;
 use kolmo_model::train::coding_order;
 
-use crate::dataset::{Dataset, Group, ItemState};
+use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 
 /// Images that are looked at, and pixels of all of them together.
-const IMAGES: usize = 160;
-const PIXELS: usize = 1_600_000;
+const IMAGES: usize = 400;
+const PIXELS: usize = 4_000_000;
 /// Least side of what is cut out of an image: the entropy of less would be too low.
 const LEAST_SIDE: usize = 100;
 /// Every so many of the pieces are coded adaptively, which is slow.
-const ADAPTIVE_EVERY: usize = 4;
+const ADAPTIVE_EVERY: usize = 10;
 
 /// Pieces of a group's images, and how hard they are to predict beside all of them.
 pub(crate) struct Rating {
@@ -32,11 +32,14 @@ impl Rating {
         let order = coding_order(group.layout.channels());
         let side = ((PIXELS / group.items.len().clamp(1, IMAGES)) as f64).sqrt() as usize;
         let mut rating = Self { pieces: Vec::new(), simple: (0.0, 0.0), subpixels: (0, 0) };
-        let every = group.items.len().div_ceil(IMAGES).max(1);
-        for (place, &number) in group.items.iter().enumerate() {
-            let ItemState::Image { image, statistics, .. } = &dataset.items[number].state else { continue };
-            rating.simple.1 += statistics.residual_bpsp * image.subpixels() as f64;
-            rating.subpixels.1 += image.subpixels();
+        let pictures = || group.items.iter().filter_map(|&number| dataset.items[number].picture());
+        for picture in pictures() {
+            rating.simple.1 += picture.statistics.residual_bpsp * picture.subpixels() as f64;
+            rating.subpixels.1 += picture.subpixels();
+        }
+        let kept: Vec<_> = pictures().filter_map(|picture| picture.samples.as_ref()).collect();
+        let every = kept.len().div_ceil(IMAGES).max(1);
+        for (place, image) in kept.into_iter().enumerate() {
             if place % every == every / 2 {
                 let piece = middle(image, side.max(LEAST_SIDE), group.layout)?;
                 rating.simple.0 += statistics::of_image(&piece).residual_bpsp * piece.subpixels() as f64;

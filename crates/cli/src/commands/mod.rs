@@ -152,6 +152,7 @@ impl<'a> Session<'a> {
             program: None,
             coding: None,
             threads: self.global.threads,
+            sample_bytes: self.global.max_memory / 8,
             force: self.global.force,
             dry_run: false,
             limits: self.limits(),

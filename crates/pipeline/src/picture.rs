@@ -1,0 +1,130 @@
+//! An image of a dataset: its shape and what rebuilds it always, its samples while there is room for them.
+
+use kolmo_data::digest::{Digest, of_image};
+use kolmo_data::layout::{Image, Layout};
+use kolmo_data::statistics::{self, Statistics};
+
+use crate::dataset::Item;
+
+/// An image that can be rebuilt from samples and recipe.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) layout: Layout,
+    /// Of shape and samples.
+    pub(crate) digest: Digest,
+    pub(crate) recipe: Vec<u8>,
+    pub(crate) statistics: Statistics,
+    /// `None` if they have to be read again.
+    pub(crate) samples: Option<Image>,
+}
+
+impl Picture {
+    pub(crate) fn new(image: Image, recipe: Vec<u8>) -> Self {
+        Self {
+            width: image.width,
+            height: image.height,
+            layout: image.layout,
+            digest: of_image(&image),
+            recipe,
+            statistics: statistics::of_image(&image),
+            samples: Some(image),
+        }
+    }
+
+    pub(crate) fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    pub(crate) fn subpixels(&self) -> u64 {
+        self.pixels() * self.layout.channels() as u64
+    }
+}
+
+/// Decides which pictures keep their samples: all while there is room, then a fair part of them, the same one whatever their order.
+///
+/// A picture is kept if the first bytes of its digest are below a bound, and the bound is halved whenever room runs out.
+#[derive(Debug)]
+pub(crate) struct Room {
+    bytes: u64,
+    held: u64,
+    bound: u64,
+}
+
+impl Room {
+    pub(crate) const fn new(bytes: u64) -> Self {
+        Self { bytes, held: 0, bound: u64::MAX }
+    }
+
+    /// Makes room for the last of `items`, which has just come.
+    pub(crate) fn admit(&mut self, items: &mut [Item]) {
+        if let Some(picture) = items.last_mut().and_then(Item::picture_mut) {
+            self.take(picture);
+        }
+        while self.held > self.bytes {
+            self.bound /= 2;
+            items.iter_mut().filter_map(Item::picture_mut).for_each(|picture| self.release(picture));
+        }
+    }
+
+    fn take(&mut self, picture: &mut Picture) {
+        if key(picture) <= self.bound {
+            self.held += bytes(picture);
+        } else {
+            picture.samples = None;
+        }
+    }
+
+    fn release(&mut self, picture: &mut Picture) {
+        if key(picture) > self.bound {
+            self.held -= bytes(picture);
+            picture.samples = None;
+        }
+    }
+}
+
+fn bytes(picture: &Picture) -> u64 {
+    picture.samples.as_ref().map_or(0, |image| image.samples.len() as u64)
+}
+
+fn key(picture: &Picture) -> u64 {
+    u64::from_le_bytes(picture.digest.0[..8].try_into().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::tests::item_of;
+
+    #[test]
+    fn all_are_kept_while_there_is_room_and_a_fair_part_afterwards() {
+        let image =
+            |seed: u32| Image::new(10, 10, "gray8".parse().expect("a layout"), (0..100).map(|at| (at * seed) as u8).collect()).expect("an image");
+        let kept = |order: &[u32], bytes: u64| {
+            let (mut room, mut items) = (Room::new(bytes), Vec::new());
+            for &seed in order {
+                items.push(item_of(Picture::new(image(seed), vec![])));
+                room.admit(&mut items);
+            }
+            let held = items.iter_mut().filter_map(Item::picture_mut).map(|picture| bytes_of(picture)).sum::<u64>();
+            assert!(held == room.held && held <= bytes, "{held} of {bytes}");
+            let mut kept: Vec<u32> = order
+                .iter()
+                .zip(&mut items)
+                .filter(|(_, item)| item.picture_mut().is_some_and(|p| p.samples.is_some()))
+                .map(|(&seed, _)| seed)
+                .collect();
+            kept.sort_unstable();
+            kept
+        };
+        let bytes_of = |picture: &mut Picture| super::bytes(picture);
+        let forwards: Vec<u32> = (1..=64).collect();
+        let backwards: Vec<u32> = (1..=64).rev().collect();
+        assert_eq!(kept(&forwards, 6400), forwards);
+        let some = kept(&forwards, 2000);
+        assert!((4..=20).contains(&some.len()), "{some:?}");
+        assert_eq!(kept(&backwards, 2000), some, "whatever their order");
+        assert!(kept(&forwards, 50).is_empty());
+    }
+}
