@@ -69,7 +69,7 @@ impl Room {
 
 /// Learns for a second or two.
 pub(crate) fn quick() -> LearnOptions {
-    LearnOptions { effort: 1, ..LearnOptions::default() }
+    LearnOptions { effort: 1, priors: false, ..LearnOptions::default() }
 }
 
 /// Learns quickly.

@@ -107,18 +107,13 @@ mod tests {
                 items.push(item_of(Picture::new(image(seed), vec![])));
                 room.admit(&mut items);
             }
-            let held = items.iter_mut().filter_map(Item::picture_mut).map(|picture| bytes_of(picture)).sum::<u64>();
+            let held: u64 = items.iter().filter_map(Item::picture).map(super::bytes).sum();
             assert!(held == room.held && held <= bytes, "{held} of {bytes}");
-            let mut kept: Vec<u32> = order
-                .iter()
-                .zip(&mut items)
-                .filter(|(_, item)| item.picture_mut().is_some_and(|p| p.samples.is_some()))
-                .map(|(&seed, _)| seed)
-                .collect();
+            let has_samples = |item: &Item| item.picture().is_some_and(|picture| picture.samples.is_some());
+            let mut kept: Vec<u32> = order.iter().zip(&items).filter(|(_, item)| has_samples(item)).map(|(&seed, _)| seed).collect();
             kept.sort_unstable();
             kept
         };
-        let bytes_of = |picture: &mut Picture| super::bytes(picture);
         let forwards: Vec<u32> = (1..=64).collect();
         let backwards: Vec<u32> = (1..=64).rev().collect();
         assert_eq!(kept(&forwards, 6400), forwards);

@@ -37,7 +37,7 @@ fn summary() -> CompressSummary {
             planned_steps: 3000,
             stopped: "early_stop".into(),
             rates: RatesSummary { tuned: SplitRates { train: 3.0123, validation: 3.04, test: f64::NAN }, ..RatesSummary::default() },
-            sizes: ProgramSizes { raw: 14_000, huffman: 12_000, lz77: 14_005, range: 11_500, kept: "range".into() },
+            sizes: ProgramSizes { raw: 14_000, huffman: 12_000, lz77: 14_005, range: 11_500, prior: None, kept: "range".into() },
             kept: true,
             ..ProgramSummary::default()
         }],

@@ -177,6 +177,6 @@ fn what_no_built_in_program_is_gets_an_error() {
     assert_eq!(decode(&[], len), ErrorKind::Truncated);
     assert_eq!(decode(&[u8::MAX], len), ErrorKind::Unsupported);
     assert_eq!(decode(&[0], len - 1), ErrorKind::Corrupt);
-    assert_eq!(decode(&[0, 1, 2], len), ErrorKind::Truncated);
+    assert_eq!(decode(&[0, 1, 2], len), ErrorKind::Corrupt);
     assert!(Coder::from_code(Coder::Prior.code()).is_err(), "only Programs are coded so");
 }
