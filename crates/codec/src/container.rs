@@ -13,7 +13,7 @@ mod recipes;
 mod tests;
 mod writer;
 
-pub use header::{FEATURES, Fidelity, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION};
+pub use header::{FEATURES, Fidelity, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION, WIDE_MINOR};
 pub use index::{Block, BlockCoding, Content, Index, Item, Part};
 pub use layout::{LAYOUTS, layout_code, layout_name};
 pub use reader::{Contents, ProgramEntry, Reader};

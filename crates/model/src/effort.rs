@@ -75,7 +75,7 @@ impl Plan {
             _ => by_dataset + 2,
         };
         let Size { first, second, head, components, reach } = SIZES[size.min(SIZES.len() - 1)];
-        let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6 };
+        let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6, deep: false };
         // Many small steps on many small patches. photos100, 0.35e12 MACs, test images: 4,096 pixels end at 3.546 bpsp, 8,192 at 3.565;
         // patches of side 8 at 3.569, of side 16 at 3.582 (with 8,192).
         let batch_pixels = 4096;

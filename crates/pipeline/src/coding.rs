@@ -51,7 +51,9 @@ pub(crate) fn by_program(
     method: Option<Method>,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
-    if let Some(method) = method {
+    // Deep symbols are coded directly.
+    if let Some(method) = method.or(program.is_deep().then_some(Method::Direct)) {
+        let method = if program.is_deep() { Method::Direct } else { method };
         return by_method(dataset, numbers, program, method, crew);
     }
     let direct = by_method(dataset, numbers, program, Method::Direct, crew)?;

@@ -21,6 +21,7 @@ use crate::observe::{Event, Observer, Step};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::output::{self, Output};
 use crate::summary::{ArchiveSizes, CompressSummary, NumbersSummary, ProgramSizes, ProgramSummary};
+use crate::symbols::Symbols;
 use crate::work::Crew;
 use crate::{estimate, program_file};
 
@@ -140,6 +141,14 @@ fn learn(
             if program.is_none() {
                 crew.note(format!("no Program is given for {} images: they are stored the general way", group.layout));
             }
+            let program = program.filter(|program| {
+                let symbols = Symbols::of(program);
+                let known = group.items.iter().filter_map(|&item| dataset.image(item)).all(|(image, _)| symbols.know(image));
+                if !known {
+                    crew.note(format!("the Program for {} images does not know all their samples: they are stored the general way", group.layout));
+                }
+                known
+            });
             learned.push(program.map(|program| Learned { summary: about_given(group.layout, &program), program }));
         }
         return Ok(learned);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use kolmo_codec::context::Plane;
 use kolmo_codec::program::Program;
+use kolmo_codec::sample::Sample;
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::split::Part;
 use kolmo_model::checkpoint::Place;
@@ -14,6 +14,7 @@ use crate::Error;
 use crate::observe::{Event, Observer};
 use crate::options::{LearnOptions, StopFlag};
 use crate::summary::{ProgramSummary, RatesSummary, SplitRates};
+use crate::symbols::Symbols;
 
 /// Fewest images that are split at all; smaller groups are learned from whole, and measured on what they learned.
 pub(crate) const FEWEST_TO_SPLIT: usize = 20;
@@ -45,16 +46,28 @@ pub(crate) fn learn_group(
     observer: &mut dyn Observer,
     stop: &StopFlag,
 ) -> Result<Learned, Error> {
-    let set = train_set(layout, images)?;
-    let subpixels: u64 = images.iter().map(|(image, _)| image.samples.len() as u64).sum();
-    let plan = Plan::new(options.effort, layout.channels(), subpixels, expected_bytes);
+    let symbols = match given {
+        Some(program) => Symbols::of(program),
+        None => Symbols::choose(images.iter().map(|&(image, _)| image)),
+    };
+    let subpixels: u64 = images.iter().map(|(image, _)| image.subpixels()).sum();
+    let mut plan = Plan::new(options.effort, layout.channels(), subpixels, expected_bytes);
+    plan.shape.deep = symbols.is_deep();
     let run = run(layout, options, time_budget)?;
     let mut watcher = Watcher { group: layout.to_string(), observer, stop };
-    let trained = match given {
-        None => train::train(&set, &plan, &run, &mut watcher)?,
-        Some(program) => train::tune(program, &set, &plan, &run, &mut watcher)?,
+    let trained = if symbols.is_deep() {
+        train(&train_set::<u16>(layout, &symbols, images)?, given, &plan, &run, &mut watcher)?
+    } else {
+        train(&train_set::<u8>(layout, &symbols, images)?, given, &plan, &run, &mut watcher)?
     };
     Ok(learned(layout, trained, &run))
+}
+
+fn train<S: Sample>(set: &TrainSet<S>, given: Option<&Program>, plan: &Plan, run: &Run, watcher: &mut Watcher<'_>) -> Result<Trained, Error> {
+    Ok(match given {
+        None => train::train(set, plan, run, watcher)?,
+        Some(program) => train::tune(program, set, plan, run, watcher)?,
+    })
 }
 
 fn run(layout: Layout, options: &LearnOptions, time_budget: Option<Duration>) -> Result<Run, Error> {
@@ -67,11 +80,11 @@ fn run(layout: Layout, options: &LearnOptions, time_budget: Option<Duration>) ->
     })
 }
 
-fn train_set(layout: Layout, images: &[(&Image, Option<Part>)]) -> Result<TrainSet, Error> {
+fn train_set<S: Sample>(layout: Layout, symbols: &Symbols, images: &[(&Image, Option<Part>)]) -> Result<TrainSet<S>, Error> {
     let order = train::coding_order(layout.channels());
-    let mut set = TrainSet { order: order.clone(), bit_depth: layout.bit_depth, ..TrainSet::default() };
+    let mut set = TrainSet { order: order.clone(), bit_depth: symbols.bit_depth, wide: symbols.wide.clone(), ..TrainSet::default() };
     for (image, part) in images {
-        let plane = Plane::new(image.height as usize, image.width as usize, &image.samples, &order, layout.bit_depth)?;
+        let plane = symbols.plane(image, &order)?;
         match part {
             Some(Part::Train) => set.train.push(plane),
             Some(Part::Validation) => set.validation.push(plane),

@@ -36,6 +36,7 @@ pub mod options;
 mod output;
 mod program_file;
 pub mod summary;
+mod symbols;
 mod tensors;
 #[cfg(test)]
 mod tests;

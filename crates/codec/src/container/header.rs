@@ -8,8 +8,12 @@ use crate::general::GeneralMethod;
 /// that mangle text.
 pub const MAGIC: [u8; 8] = [0x8b, b'K', b'L', b'M', b'\r', b'\n', 0x1a, b'\n'];
 
-/// Major and minor version that we write. Readers refuse other majors; a higher minor may add what an older reader can ignore.
+/// Major and minor version that we write where nothing asks for a later one. Readers refuse other majors; a minor may add what an older reader can ignore
+/// or refuses where it meets it.
 pub const VERSION: (u16, u16) = (1, 2);
+
+/// Minor version of archives with samples of 16 bits.
+pub const WIDE_MINOR: u16 = 3;
 
 /// Required features that we know (bit mask). An archive with any other is refused.
 pub const FEATURES: u64 = 0;
@@ -73,7 +77,7 @@ impl Header {
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&VERSION.0.to_le_bytes());
-        out.extend_from_slice(&VERSION.1.to_le_bytes());
+        out.extend_from_slice(&self.minor.to_le_bytes());
         out.extend_from_slice(&FEATURES.to_le_bytes());
         let fidelity = match self.fidelity {
             Fidelity::Files => 0,

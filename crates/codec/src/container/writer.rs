@@ -4,6 +4,7 @@ use std::io::{Seek, SeekFrom, Write};
 
 use crate::Error;
 use crate::container::header::{HEADER_BYTES, Header, TRAILER_BYTES};
+use crate::container::layout::is_wide;
 use crate::container::{Block, BlockCoding, Fidelity, Index, Item, RecipeBook, layout_name};
 use crate::general;
 use crate::names::check_path;
@@ -15,6 +16,7 @@ pub struct Writer<W> {
     out: W,
     position: u64,
     fidelity: Fidelity,
+    minor: u16,
     n_programs: u32,
     programs: Vec<u8>,
     blocks: Vec<Block>,
@@ -57,12 +59,14 @@ impl<W: Write + Seek> Writer<W> {
             section.extend_from_slice(&u32::try_from(program.bytes.len()).map_err(|_| TOO_LONG)?.to_le_bytes());
             section.extend_from_slice(&program.bytes);
         }
+        let wide = programs.iter().any(|&(layout, _)| is_wide(layout));
+        let minor = if wide { super::WIDE_MINOR } else { super::VERSION.1 };
         let n_programs = u32::try_from(programs.len()).map_err(|_| Error::InvalidArgument { what: "too many Programs" })?;
         // Room for the header; all zeros is no magic, so an archive that was never finished is none.
         put(&mut out, &[0; HEADER_BYTES as usize])?;
         put(&mut out, &section)?;
         let position = HEADER_BYTES.saturating_add(section.len() as u64);
-        Ok(Self { out, position, fidelity, n_programs, programs: section, blocks: Vec::new() })
+        Ok(Self { out, position, fidelity, minor, n_programs, programs: section, blocks: Vec::new() })
     }
 
     /// Appends a block and gives back its number. `digest` is [`crate::container::block_digest`] of it.
@@ -105,7 +109,7 @@ impl<W: Write + Seek> Writer<W> {
         let (recipes_method, coded_recipes) = general::encode(&recipes.bytes)?;
         let (index_method, coded_index) = general::encode(&raw_index)?;
         let header = Header {
-            minor: super::VERSION.1,
+            minor: self.minor,
             fidelity: self.fidelity,
             recipes_method,
             index_method,
