@@ -28,7 +28,7 @@ pub(crate) const LIBPNG: Encoder = Encoder { filters: 5, level: 6 };
 
 /// The palette of every indexed file: a ramp of colours.
 pub(crate) fn palette(image: &Image) -> Vec<u8> {
-    (0..=image.layout.max_sample()).flat_map(|n| [n, 255 - n, n / 2]).collect()
+    (0..=image.layout.max_sample() as u8).flat_map(|n| [n, 255 - n, n / 2]).collect()
 }
 
 /// The recipe of a PNG that `encoder` wrote.

@@ -23,6 +23,7 @@ pub(crate) fn by_hand(name: &str) -> Program {
         heads: vec![],
         components: 2,
         spikes: vec![west, north],
+        wide: None,
     };
     program.stages[0].layers = vec![dense(program.stage_inputs(0), 2)];
     program.stages.push(Stage { taps: vec![Tap { dy: -1, dx: 1 }], layers: vec![] });

@@ -20,9 +20,10 @@ use crate::context::Plane;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::limits::Budget;
-use crate::program::Program;
+use crate::program::{Program, Wide};
 use crate::range::decoder::RangeDecoder;
 use crate::range::encoder::RangeEncoder;
+use crate::sample::Sample;
 use machine::Code;
 use walk::walk;
 
@@ -92,7 +93,7 @@ pub struct ImageRef<'a> {
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// Shape `[height, width, channels]`, each below `2^bit_depth` of the Program.
+    /// Shape `[height, width, channels]`, each below `2^bit_depth` of the Program; two bytes each, the lower first, where its samples are wide.
     pub samples: &'a [u8],
 }
 
@@ -122,31 +123,76 @@ pub fn encode_as(method: Method, program: &Program, images: &[ImageRef<'_>]) -> 
 }
 
 fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageRef<'_>]) -> Result<Encoded, Error> {
-    let planes = images.iter().map(|image| Plane::new(image.height, image.width, image.samples, &program.order, program.bit_depth));
-    let mut planes = planes.collect::<Result<Vec<_>, _>>()?;
-    let budget = &mut Budget::new(u64::MAX);
-    let mut encoder = RangeEncoder::default();
-    let slope = method.slope(program);
-    match method {
-        Method::Direct => walk(program, kernel, slope, &mut planes, budget, &mut DirectEncode(&mut encoder))?,
-        Method::Adaptive => {
-            let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, slope, &mut planes, budget, &mut Mixed { adaptive, coder: &mut encoder })?;
+    let symbols = |wide: &Wide, image: &ImageRef<'_>| wide.symbols(image.samples, program.bit_depth);
+    match &program.wide {
+        Some(wide) if program.is_deep() => {
+            let planes = images.iter().map(|image| plane(program, image, &symbols(wide, image)?));
+            let mut planes: Vec<Plane<u16>> = planes.collect::<Result<_, _>>()?;
+            match method {
+                Method::Direct => encode_direct(kernel, program, &mut planes),
+                Method::Adaptive => Err(Error::InvalidArgument { what: "adaptive coding is for symbols of up to 8 bits" }),
+            }
+        }
+        Some(wide) => {
+            let narrow = |symbols: Vec<u16>| symbols.into_iter().map(|symbol| symbol as u8).collect::<Vec<u8>>();
+            let planes = images.iter().map(|image| plane(program, image, &narrow(symbols(wide, image)?)));
+            encode_bytes(kernel, method, program, &mut planes.collect::<Result<Vec<_>, _>>()?)
+        }
+        None => {
+            let planes = images.iter().map(|image| plane(program, image, image.samples));
+            encode_bytes(kernel, method, program, &mut planes.collect::<Result<Vec<_>, _>>()?)
         }
     }
-    let (bytes, ideal_bits) = encoder.finish();
-    Ok(Encoded { bytes, ideal_bits })
+}
+
+fn plane<S: Sample>(program: &Program, image: &ImageRef<'_>, symbols: &[S]) -> Result<Plane<S>, Error> {
+    Plane::new(image.height, image.width, symbols, &program.order, program.alphabet())
+}
+
+fn encode_bytes(kernel: Kernel, method: Method, program: &Program, planes: &mut [Plane]) -> Result<Encoded, Error> {
+    match method {
+        Method::Direct => encode_direct(kernel, program, planes),
+        Method::Adaptive => {
+            let budget = &mut Budget::new(u64::MAX);
+            let mut coder = RangeEncoder::default();
+            let adaptive = Adaptive::new(kernel, planes, program.bit_depth, budget)?;
+            walk(program, kernel, method.slope(program), planes, budget, &mut Mixed { adaptive, coder: &mut coder })?;
+            Ok(encoded(coder))
+        }
+    }
+}
+
+fn encode_direct<S: Sample>(kernel: Kernel, program: &Program, planes: &mut [Plane<S>]) -> Result<Encoded, Error> {
+    let mut coder = RangeEncoder::default();
+    walk(program, kernel, Method::Direct.slope(program), planes, &mut Budget::new(u64::MAX), &mut DirectEncode(&mut coder))?;
+    Ok(encoded(coder))
+}
+
+fn encoded(coder: RangeEncoder) -> Encoded {
+    let (bytes, ideal_bits) = coder.finish();
+    Encoded { bytes, ideal_bits }
+}
+
+/// Cross-entropy of planes under a Program by [`Method::Direct`], unit 2^-16 bits.
+///
+/// # Errors
+/// `InvalidArgument` if a plane has another alphabet or other channels than the Program.
+pub fn ideal_bits<S: Sample>(program: &Program, planes: &mut [Plane<S>]) -> Result<u64, Error> {
+    if planes.iter().any(|plane| plane.alphabet() != program.alphabet() || plane.channels != program.channels()) {
+        return Err(Error::InvalidArgument { what: "a plane has another alphabet or other channels than the Program" });
+    }
+    Ok(encode_direct(Kernel::best(), program, planes)?.ideal_bits)
 }
 
 /// Whole symbols, encoded.
 struct DirectEncode<'a>(&'a mut RangeEncoder);
 
-impl Code for DirectEncode<'_> {
+impl<S: Sample> Code<S> for DirectEncode<'_> {
     const FINDS: bool = false;
 
     #[inline]
-    fn code(&mut self, _: &[Plane], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
-        symbols.iter().zip(mixtures).for_each(|(&symbol, mixture)| self.0.encode(symbol, mixture));
+    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [S]) -> Result<(), Error> {
+        symbols.iter().zip(mixtures).for_each(|(symbol, mixture)| self.0.encode(symbol.value() as u16, mixture));
         Ok(())
     }
 }
@@ -154,13 +200,13 @@ impl Code for DirectEncode<'_> {
 /// Whole symbols, decoded.
 struct DirectDecode(RangeDecoder);
 
-impl Code for DirectDecode {
+impl<S: Sample> Code<S> for DirectDecode {
     const FINDS: bool = true;
 
     #[inline]
-    fn code(&mut self, _: &[Plane], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
+    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [S]) -> Result<(), Error> {
         for (symbol, mixture) in symbols.iter_mut().zip(mixtures) {
-            *symbol = self.0.decode(mixture)?;
+            *symbol = S::of(self.0.decode(mixture)?.into());
         }
         Ok(())
     }
@@ -172,7 +218,7 @@ struct Mixed<C> {
     coder: C,
 }
 
-impl<C: Decide> Code for Mixed<C> {
+impl<C: Decide> Code<u8> for Mixed<C> {
     const FINDS: bool = false;
 
     #[inline]
@@ -223,25 +269,58 @@ fn decode_by(
     budget: &mut Budget,
 ) -> Result<Vec<Vec<u8>>, Error> {
     let channels = program.channels();
-    let mut planes = Vec::new();
+    // What a plane holds, and what is made of it.
+    let bytes_a_sample = if program.is_deep() { 6 } else { 2 } + if program.wide.is_some() { 2 } else { 0 };
     let mut possible = (bytes.len() as u64).saturating_add(16).saturating_mul(method.most_samples_per_byte());
     for &(height, width) in shapes {
         let samples = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
         let samples = samples.ok_or(Error::LimitExceeded { what: "an image", limit: budget.left() })?;
         possible = possible.checked_sub(samples as u64).ok_or(Error::corrupt("shapes of a block, too large for its bytes"))?;
-        budget.take("samples of a block", samples as u64, 2)?;
-        planes.push(Plane::blank(height, width, channels));
+        budget.take("samples of a block", samples as u64, bytes_a_sample)?;
     }
-    let decoder = RangeDecoder::new(bytes)?;
-    let slope = method.slope(program);
-    match method {
-        Method::Direct => walk(program, kernel, slope, &mut planes, budget, &mut DirectDecode(decoder))?,
-        Method::Adaptive => {
-            let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, slope, &mut planes, budget, &mut Mixed { adaptive, coder: decoder })?;
+    match (&program.wide, method) {
+        (Some(_), Method::Adaptive) if program.is_deep() => Err(Error::Unsupported { what: "block method of deep symbols", found: 1, known: 0 }),
+        (Some(wide), _) if program.is_deep() => {
+            let planes = decode_direct::<u16>(kernel, program, shapes, bytes, budget)?;
+            planes.into_iter().map(|plane| wide.samples(plane.into_samples(&program.order).into_iter())).collect()
+        }
+        (wide, _) => {
+            let planes = match method {
+                Method::Direct => decode_direct(kernel, program, shapes, bytes, budget)?,
+                Method::Adaptive => decode_adaptive(kernel, program, shapes, bytes, budget)?,
+            };
+            let images = planes.into_iter().map(|plane| plane.into_samples(&program.order));
+            match wide {
+                Some(wide) => images.map(|symbols| wide.samples(symbols.into_iter().map(u16::from))).collect(),
+                None => Ok(images.collect()),
+            }
         }
     }
-    Ok(planes.into_iter().map(|plane| plane.into_samples(&program.order, program.bit_depth)).collect())
+}
+
+fn decode_adaptive(kernel: Kernel, program: &Program, shapes: &[(usize, usize)], bytes: &[u8], budget: &mut Budget) -> Result<Vec<Plane>, Error> {
+    let mut planes = empty(program, shapes);
+    let coder = RangeDecoder::new(bytes)?;
+    let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
+    walk(program, kernel, Method::Adaptive.slope(program), &mut planes, budget, &mut Mixed { adaptive, coder })?;
+    Ok(planes)
+}
+
+fn decode_direct<S: Sample>(
+    kernel: Kernel,
+    program: &Program,
+    shapes: &[(usize, usize)],
+    bytes: &[u8],
+    budget: &mut Budget,
+) -> Result<Vec<Plane<S>>, Error> {
+    let mut planes = empty(program, shapes);
+    let coder = RangeDecoder::new(bytes)?;
+    walk(program, kernel, Method::Direct.slope(program), &mut planes, budget, &mut DirectDecode(coder))?;
+    Ok(planes)
+}
+
+fn empty<S: Sample>(program: &Program, shapes: &[(usize, usize)]) -> Vec<Plane<S>> {
+    shapes.iter().map(|&(height, width)| Plane::empty(height, width, program.channels(), program.alphabet())).collect()
 }
 
 #[cfg(test)]

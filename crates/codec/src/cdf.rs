@@ -11,21 +11,14 @@ mod avx2;
 mod avx512;
 mod logistic;
 
+use crate::alphabet::Alphabet;
 use crate::kernel::Kernel;
+use crate::sample::Sample;
 use crate::tables::EXP2_NEG;
 pub(crate) use logistic::upper_logistic;
 
 /// Bits of a probability; the whole mass is `1 << PRECISION`.
 pub const PRECISION: usize = 24;
-
-/// Mass that every alphabet shares evenly, whatever the Program says: 2^-12, so that no symbol is impossible.
-const FLOOR: u32 = 1 << 12;
-/// Sum of the weights that components and spikes share; `WEIGHTS << 8` plus `FLOOR` is the whole mass.
-const WEIGHTS: u32 = (1 << 16) - 16;
-/// Bounds of a log2 scale, unit 2^-12: logistics of scale 2^-6 to 2^7.5 steps.
-const SCALE_BOUNDS: (i32, i32) = (-6 << 12, 15 << 11);
-/// Bounds of a mean, unit 2^-8 of an 8-bit step: far outside the alphabet, and safe to multiply.
-const MEAN_BOUNDS: (i32, i32) = (-(1 << 18), 1 << 18);
 
 /// Most components and spikes a mixture may have.
 pub(crate) const MAX_PARTS: usize = 32 + 255;
@@ -37,7 +30,7 @@ pub(crate) const EDGES: usize = 16;
 
 /// The distribution of one symbol.
 ///
-/// - alphabet: `0..2^bit_depth`, seen as the 8-bit values `v << (8 - bit_depth)`
+/// - alphabet: `0..2^bit_depth`, each symbol as wide as [`Alphabet`] says
 /// - unit: 2^-24 of a probability
 /// - holds: `mass_below(0) == 0`, strictly rising, `mass_below(alphabet) == 1 << 24`
 ///
@@ -45,12 +38,12 @@ pub(crate) const EDGES: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Mixture {
     kernel: Kernel,
-    bit_depth: u8,
+    alphabet: Alphabet,
     /// Those of the components, then those of the spikes, unit 2^-16; filled up with 0 to a multiple of [`PARTS`].
     weights: Vec<u32>,
     /// Number of components.
     components: usize,
-    /// Means of the components, unit 2^-8 of an 8-bit step; these three, too, are filled up.
+    /// Means of the components, unit 2^-8 step; these three, too, are filled up.
     means: Vec<i32>,
     /// 2^16 times the fractional part of the inverse scale.
     mantissas: Vec<u32>,
@@ -71,19 +64,19 @@ struct Window {
 }
 
 impl Mixture {
-    /// An empty mixture for samples of `bit_depth` bits, to be set by [`Mixture::set`].
+    /// An empty mixture for symbols of `alphabet`, to be set by [`Mixture::set`].
     #[must_use]
-    pub fn new(bit_depth: u8, components: usize, spikes: usize) -> Self {
-        Self::by(Kernel::best(), bit_depth, components, spikes)
+    pub fn new(alphabet: impl Into<Alphabet>, components: usize, spikes: usize) -> Self {
+        Self::by(Kernel::best(), alphabet.into(), components, spikes)
     }
 
     /// The same, computed by the instructions of `kernel`.
-    pub(crate) fn by(kernel: Kernel, bit_depth: u8, components: usize, spikes: usize) -> Self {
-        assert!((1..=8).contains(&bit_depth) && components + spikes <= MAX_PARTS && components > 0);
+    pub(crate) fn by(kernel: Kernel, alphabet: Alphabet, components: usize, spikes: usize) -> Self {
+        assert!(components + spikes <= MAX_PARTS && components > 0);
         let padded = components.next_multiple_of(PARTS);
         Self {
             kernel,
-            bit_depth,
+            alphabet,
             weights: vec![0; (components + spikes).next_multiple_of(PARTS)],
             components,
             means: vec![0; padded],
@@ -95,41 +88,39 @@ impl Mixture {
         }
     }
 
-    /// Sets it from a head's outputs (unit 2^-12), the value its means are relative to (8-bit steps) and the values of the spikes (symbols).
+    /// Sets it from a head's outputs (unit 2^-12), the value its means are relative to (unit of a plane's values) and the values of the spikes (symbols).
     ///
     /// `outputs` is laid out as [`crate::program::Head::out`] says.
-    pub fn set(&mut self, outputs: &[i32], reference: i32, spikes: &[u8]) {
+    #[inline(always)]
+    pub fn set<S: Sample>(&mut self, outputs: &[i32], reference: i32, spikes: &[S]) {
+        let reference = reference << self.alphabet.log2_unit();
         match self.kernel {
-            Kernel::Scalar => self.set_plain(outputs, reference, spikes),
+            Kernel::Scalar => self.set_plain(outputs, reference),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => avx2::set(self, outputs, reference, spikes),
+            Kernel::Avx2 => avx2::set(self, outputs, reference),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx512 => avx512::set(self, outputs, reference, spikes),
+            Kernel::Avx512 => avx512::set(self, outputs, reference),
         }
+        self.values.iter_mut().zip(spikes).for_each(|(to, &value)| *to = value.value());
+        self.window = None;
     }
 
+    /// All but the spikes' values; `reference` of unit 2^-8 step.
     #[inline(always)]
-    fn set_plain(&mut self, outputs: &[i32], reference: i32, spikes: &[u8]) {
+    fn set_plain(&mut self, outputs: &[i32], reference: i32) {
         let k = self.components;
         // Unit 2^-12, until they are shared out.
         self.weights[..k].iter_mut().zip(&outputs[..k]).for_each(|(weight, &output)| *weight = output.cast_unsigned());
         self.weights[k..].iter_mut().zip(&outputs[3 * k..]).for_each(|(weight, &output)| *weight = output.cast_unsigned());
         self.weights[k + self.values.len()..].fill(i32::MIN.cast_unsigned());
-        self.heaviest = share(&mut self.weights, k + self.values.len());
+        self.heaviest = share(&mut self.weights, k + self.values.len(), self.alphabet.weights());
+        let (bound, scale_bounds) = (self.alphabet.mean_bound(), self.alphabet.scale_bounds());
         for i in 0..k {
-            self.means[i] = ((reference << 8).saturating_add(outputs[k + i])).clamp(MEAN_BOUNDS.0, MEAN_BOUNDS.1);
-            let scale = outputs[2 * k + i].clamp(SCALE_BOUNDS.0, SCALE_BOUNDS.1) >> 4; // unit 2^-8
+            self.means[i] = reference.saturating_add(outputs[k + i]).clamp(-bound, bound);
+            let scale = outputs[2 * k + i].clamp(scale_bounds.0, scale_bounds.1) >> 4; // unit 2^-8
             self.mantissas[i] = EXP2_NEG[(scale & 255) as usize];
             self.shifts[i] = (11 + (scale >> 8)).cast_unsigned();
         }
-        self.keep(spikes);
-    }
-
-    /// Keeps the symbols of the spikes, and forgets the window.
-    #[inline(always)]
-    fn keep(&mut self, spikes: &[u8]) {
-        self.values.iter_mut().zip(spikes).for_each(|(to, &value)| *to = value.into());
-        self.window = None;
     }
 
     /// Computes the masses around the likeliest symbol ahead of [`Mixture::find`]: independent of the code, so it need not wait for it.
@@ -139,8 +130,10 @@ impl Mixture {
         }
         let likeliest = match self.heaviest.checked_sub(self.components) {
             None => {
-                let mean = self.means[self.heaviest].clamp(0, (255 << 8) | 128).cast_unsigned();
-                (mean + (128 << self.log2_scale())) >> (8 + self.log2_scale())
+                let log2_width = self.alphabet.log2_width();
+                let highest = ((self.alphabet() << log2_width) - (1 << log2_width >> 1)).cast_signed();
+                let mean = self.means[self.heaviest].clamp(0, highest).cast_unsigned();
+                ((mean + (1 << log2_width >> 1)) >> log2_width).min(self.alphabet() - 1)
             }
             Some(spike) => self.values[spike],
         };
@@ -149,11 +142,7 @@ impl Mixture {
     }
 
     const fn alphabet(&self) -> u32 {
-        1 << self.bit_depth
-    }
-
-    const fn log2_scale(&self) -> u32 {
-        8 - self.bit_depth as u32
+        self.alphabet.size()
     }
 
     /// Weights of components, of spikes.
@@ -172,7 +161,7 @@ impl Mixture {
             return 1 << PRECISION;
         }
         let (weights, spikes) = self.split_weights();
-        let mut mass = symbol * (FLOOR >> self.bit_depth);
+        let mut mass = symbol * self.alphabet.floor();
         for (&weight, &value) in spikes.iter().zip(&self.values) {
             mass += if symbol > value { weight << 8 } else { 0 };
         }
@@ -181,10 +170,10 @@ impl Mixture {
         mass + (mixed >> 16) as u32
     }
 
-    /// The edge below `symbol`, half a symbol's width under it, unit 2^-8 of an 8-bit step.
+    /// The edge below `symbol`, half a symbol's width under it, unit 2^-8 step.
     #[inline(always)]
     const fn edge(&self, symbol: u32) -> i32 {
-        (symbol << (8 + self.log2_scale())).cast_signed() - (128 << self.log2_scale())
+        (symbol << self.alphabet.log2_width()).cast_signed() - (1 << self.alphabet.log2_width() >> 1)
     }
 
     /// Masses below the symbols `start`, `start + 2^log2_stride` and so on; the whole mass beyond the alphabet.
@@ -203,7 +192,7 @@ impl Mixture {
         let (weights, spikes) = self.split_weights();
         let mut mixed = [0u64; EDGES];
         let first = self.edge(start);
-        let width = (256 << self.log2_scale()) << log2_stride;
+        let width = (1 << self.alphabet.log2_width()) << log2_stride;
         for (i, &weight) in weights.iter().enumerate() {
             let below = logistic::below_edges(first - self.means[i], width, self.mantissas[i], self.shifts[i]);
             for (sum, below) in mixed.iter_mut().zip(below) {
@@ -214,7 +203,7 @@ impl Mixture {
         let mut masses = [0u32; EDGES];
         for (i, ((symbol, mass), mixed)) in symbols.iter_mut().zip(&mut masses).zip(mixed).enumerate() {
             *symbol = start + ((i as u32) << log2_stride);
-            *mass = *symbol * (FLOOR >> self.bit_depth) + (mixed >> 16) as u32;
+            *mass = *symbol * self.alphabet.floor() + (mixed >> 16) as u32;
         }
         for (&weight, &value) in spikes.iter().zip(&self.values) {
             for (mass, &symbol) in masses.iter_mut().zip(&symbols) {
@@ -234,28 +223,28 @@ impl Mixture {
     /// The logistic function of component `i` at `edge`, unit 2^-24.
     #[inline(always)]
     fn below(&self, i: usize, edge: i32) -> u32 {
-        // |edge - mean| < 2^19 and mantissa <= 2^16; unit 2^-13, limited to +-12.
+        // |edge - mean| < 2^27 and mantissa <= 2^16; unit 2^-13, limited to +-12.
         let z = ((i64::from(edge - self.means[i]) * i64::from(self.mantissas[i])) >> self.shifts[i]).clamp(-12 << 13, 12 << 13) as i32;
         let upper = upper_logistic(z.unsigned_abs());
         if z < 0 { (1 << 24) - upper } else { upper }
     }
 
-    /// Mean of the distribution, unit 1/16 of an 8-bit step, `0..=4080`.
+    /// Mean of the distribution, unit 1/16 step, `0..=4080`; of symbols that are not deep.
     #[inline]
     #[must_use]
     pub fn centre(&self) -> u16 {
         let (weights, spikes) = self.split_weights();
-        let log2_scale = self.log2_scale();
+        let log2_width = self.alphabet.log2_width();
         // Weights sum to less than 2^16 and places are below 2^16: 32 bits hold each product's sum but for the sign.
         let means: u32 = self.means.iter().zip(weights).map(|(mean, &weight)| weight * (*mean).clamp(0, 255 << 8).cast_unsigned()).sum();
-        let exact: u32 = self.values.iter().zip(spikes).map(|(&value, &weight)| weight * (value << (8 + log2_scale))).sum();
+        let exact: u32 = self.values.iter().zip(spikes).map(|(&value, &weight)| weight * (value << log2_width)).sum();
         ((means + exact) >> 20) as u16
     }
 
     /// Start and width of a symbol's share.
     #[inline]
     #[must_use]
-    pub fn share(&self, symbol: u8) -> (u32, u32) {
+    pub fn share(&self, symbol: u16) -> (u32, u32) {
         let left = self.mass_below(symbol.into());
         (left, self.mass_below(u32::from(symbol) + 1) - left)
     }
@@ -263,7 +252,7 @@ impl Mixture {
     /// The symbol whose share holds `quantile` (below `1 << 24`), with the share's start and width.
     #[inline]
     #[must_use]
-    pub fn find(&self, quantile: u32) -> (u8, u32, u32) {
+    pub fn find(&self, quantile: u32) -> (u16, u32, u32) {
         if let Some(window) = &self.window
             && let Some(found) = window.find(quantile)
         {
@@ -273,7 +262,7 @@ impl Mixture {
     }
 
     /// [`Mixture::find`] edge by edge: where sixteen edges cost sixteen times as much as one.
-    fn bisect(&self, quantile: u32) -> (u8, u32, u32) {
+    fn bisect(&self, quantile: u32) -> (u16, u32, u32) {
         let (mut low, mut high) = ((0, 0), (self.alphabet(), 1u32 << PRECISION));
         while high.0 - low.0 > 1 {
             let middle = u32::midpoint(low.0, high.0);
@@ -284,33 +273,35 @@ impl Mixture {
                 high = (middle, mass);
             }
         }
-        (low.0 as u8, low.1, high.1 - low.1)
+        (low.0 as u16, low.1, high.1 - low.1)
     }
 
-    /// [`Mixture::find`] without a window: in sixteenths of the alphabet, then symbol by symbol.
+    /// [`Mixture::find`] without a window: in sixteenths of the alphabet, in sixteenths of those and so on, then symbol by symbol.
     #[inline(never)]
-    fn search(&self, quantile: u32) -> (u8, u32, u32) {
-        let log2_stride = u32::from(self.bit_depth.saturating_sub(4));
-        let coarse = self.masses(0, log2_stride);
-        let part = rank(&coarse, quantile) - 1;
-        let (start, masses) = match log2_stride {
-            0 => (0, coarse),
-            _ => ((part as u32) << log2_stride, self.masses((part as u32) << log2_stride, 0)),
-        };
-        let at = rank(&masses, quantile) - 1;
-        let end = masses.get(at + 1).copied().unwrap_or_else(|| self.mass_below(start + at as u32 + 1));
-        ((start + at as u32) as u8, masses[at], end - masses[at])
+    fn search(&self, quantile: u32) -> (u16, u32, u32) {
+        let mut log2_stride = u32::from(self.alphabet.bit_depth().saturating_sub(4));
+        let mut start = 0;
+        loop {
+            let masses = self.masses(start, log2_stride);
+            let at = rank(&masses, quantile) - 1;
+            start += (at as u32) << log2_stride;
+            if log2_stride == 0 {
+                let end = masses.get(at + 1).copied().unwrap_or_else(|| self.mass_below(start + 1));
+                return (start as u16, masses[at], end - masses[at]);
+            }
+            log2_stride = log2_stride.saturating_sub(4);
+        }
     }
 }
 
 impl Window {
     #[inline(always)]
-    fn find(&self, quantile: u32) -> Option<(u8, u32, u32)> {
+    fn find(&self, quantile: u32) -> Option<(u16, u32, u32)> {
         if quantile < self.masses[0] || quantile >= self.masses[EDGES - 1] {
             return None;
         }
         let at = rank(&self.masses, quantile) - 1;
-        Some(((self.start + at as u32) as u8, self.masses[at], self.masses[at + 1] - self.masses[at]))
+        Some(((self.start + at as u32) as u16, self.masses[at], self.masses[at + 1] - self.masses[at]))
     }
 }
 
@@ -320,10 +311,10 @@ fn rank(masses: &[u32], quantile: u32) -> usize {
     masses.iter().map(|&mass| u32::from(mass <= quantile)).sum::<u32>() as usize
 }
 
-/// Turns the first `count` log2 weights (unit 2^-12, as `i32`), the rest being `i32::MIN`, into weights that sum to `WEIGHTS`. Returns the
+/// Turns the first `count` log2 weights (unit 2^-12, as `i32`), the rest being `i32::MIN`, into weights that sum to `total`. Returns the
 /// first of the largest.
 #[inline(always)]
-fn share(weights: &mut [u32], count: usize) -> usize {
+fn share(weights: &mut [u32], count: usize, total: u32) -> usize {
     let top = weights.iter().map(|weight| weight.cast_signed()).max().unwrap_or(0).cast_unsigned();
     let best = weights[..count].iter().position(|&weight| weight == top).unwrap_or(0);
     for weight in weights.iter_mut() {
@@ -334,13 +325,13 @@ fn share(weights: &mut [u32], count: usize) -> usize {
     }
     weights[count..].fill(0);
     let sum: u32 = weights.iter().sum();
-    // Exact division of `weight * WEIGHTS`, which is below 2^32, by `sum`, which is at least 2^16: the product with the rounded inverse is right
+    // Exact division of `weight * total`, which is below 2^32, by `sum`, which is at least 2^16: the product with the rounded inverse is right
     // or one too small.
-    let inverse = (u64::from(WEIGHTS) << 32) / u64::from(sum.max(1 << 16));
-    let mut left = WEIGHTS;
+    let inverse = (u64::from(total) << 32) / u64::from(sum.max(1 << 16));
+    let mut left = total;
     for weight in weights.iter_mut() {
         let whole = ((u64::from(*weight) * inverse) >> 32) as u32;
-        let rest = (*weight * WEIGHTS).wrapping_sub(whole.wrapping_mul(sum));
+        let rest = (*weight * total).wrapping_sub(whole.wrapping_mul(sum));
         *weight = whole + u32::from(rest >= sum);
         left -= *weight;
     }

@@ -3,58 +3,86 @@
 
 mod window;
 
+use crate::alphabet::Alphabet;
 use crate::error::Error;
 use crate::program::{POSITION_INPUTS, Tap};
+use crate::sample::Sample;
 
 pub(crate) use window::Window;
 
 /// Most channels of a pixel.
 pub const MAX_CHANNELS: usize = 4;
-/// Base of a sample that has neither a left nor an upper neighbour.
-const MIDDLE: i16 = 128;
 
-/// The samples of one image as a Program sees them: channels in coding order, values scaled to 8 bits.
+/// The samples of one image as a Program sees them: channels in coding order; symbols of up to 8 bits as bytes, scaled to 8 bits, deeper ones as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plane {
+pub struct Plane<S = u8> {
     pub(crate) height: usize,
     pub(crate) width: usize,
     pub(crate) channels: usize,
+    alphabet: Alphabet,
     /// Shape `[height, width, channels]`.
-    pub(crate) samples: Vec<u8>,
+    pub(crate) samples: Vec<S>,
 }
 
+#[cfg(test)]
 impl Plane {
-    /// Takes samples of shape `[height, width, channels]`, each below `2^bit_depth`, into coding order.
+    /// An image of bytes, all 0.
+    pub(crate) fn blank(height: usize, width: usize, channels: usize) -> Self {
+        Self::empty(height, width, channels, Alphabet::from(8))
+    }
+}
+
+impl<S: Sample> Plane<S> {
+    /// Takes symbols of shape `[height, width, channels]`, each of the alphabet, into coding order.
     ///
     /// # Errors
-    /// `InvalidArgument` if the samples are not that many, or not that small.
-    pub fn new(height: usize, width: usize, samples: &[u8], order: &[u8], bit_depth: u8) -> Result<Self, Error> {
+    /// `InvalidArgument` if the symbols are not that many, or not that small, or if bytes are meant to hold deep ones or the other way round.
+    pub fn new(height: usize, width: usize, symbols: &[S], order: &[u8], alphabet: impl Into<Alphabet>) -> Result<Self, Error> {
+        let alphabet = alphabet.into();
         let channels = order.len();
-        if height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels)) != Some(samples.len()) {
+        if alphabet.is_deep() != S::DEEP {
+            return Err(Error::InvalidArgument { what: "symbols of up to 8 bits are bytes, deeper ones are not" });
+        }
+        if height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels)) != Some(symbols.len()) {
             return Err(Error::InvalidArgument { what: "an image has other than height x width x channels samples" });
         }
-        if bit_depth < 8 && samples.iter().any(|&sample| sample >> bit_depth != 0) {
+        let size = alphabet.size();
+        if u32::from(alphabet.bit_depth()) < 8 * size_of::<S>() as u32 && symbols.iter().any(|&symbol| symbol.value() >= size) {
             return Err(Error::InvalidArgument { what: "an image has samples above its bit depth" });
         }
-        let scaled = samples.chunks_exact(channels.max(1)).flat_map(|pixel| order.iter().map(move |&c| pixel[usize::from(c)] << (8 - bit_depth)));
-        Ok(Self { height, width, channels, samples: scaled.collect() })
+        let log2_scale = alphabet.log2_scale();
+        let scaled = |&symbol: &S| S::of(symbol.value() << log2_scale);
+        let ordered = symbols.chunks_exact(channels.max(1)).flat_map(|pixel| order.iter().map(move |&c| scaled(&pixel[usize::from(c)])));
+        Ok(Self { height, width, channels, alphabet, samples: ordered.collect() })
     }
 
     /// An image of the given shape with all samples 0.
-    pub(crate) fn blank(height: usize, width: usize, channels: usize) -> Self {
-        Self { height, width, channels, samples: vec![0; height * width * channels] }
+    pub(crate) fn empty(height: usize, width: usize, channels: usize, alphabet: Alphabet) -> Self {
+        Self { height, width, channels, alphabet, samples: vec![S::default(); height * width * channels] }
     }
 
-    /// The samples as [`Plane::new`] took them.
+    /// The symbols as [`Plane::new`] took them.
     #[must_use]
-    pub fn into_samples(self, order: &[u8], bit_depth: u8) -> Vec<u8> {
-        let mut out = vec![0; self.samples.len()];
+    pub fn into_samples(self, order: &[u8]) -> Vec<S> {
+        let log2_scale = self.alphabet.log2_scale();
+        let mut out = vec![S::default(); self.samples.len()];
         for (to, from) in out.chunks_exact_mut(self.channels).zip(self.samples.chunks_exact(self.channels)) {
             for (&channel, &sample) in order.iter().zip(from) {
-                to[usize::from(channel)] = sample >> (8 - bit_depth);
+                to[usize::from(channel)] = S::of(sample.value() >> log2_scale);
             }
         }
         out
+    }
+
+    /// What symbols there are.
+    #[must_use]
+    pub const fn alphabet(&self) -> Alphabet {
+        self.alphabet
+    }
+
+    /// Base of a sample that has neither a left nor an upper neighbour.
+    fn middle(&self) -> S::Base {
+        S::of((self.alphabet.size() >> 1) << self.alphabet.log2_scale()).base()
     }
 
     /// Rows and columns.
@@ -63,16 +91,16 @@ impl Plane {
         (self.height, self.width)
     }
 
-    /// All samples, shape `[height, width, channels]`, channels in coding order, values scaled to 8 bits.
+    /// All samples, shape `[height, width, channels]`, channels in coding order.
     #[must_use]
-    pub fn samples(&self) -> &[u8] {
+    pub fn samples(&self) -> &[S] {
         &self.samples
     }
 
     /// The samples of the pixel at (`y`, `x`), in coding order.
     #[inline]
     #[must_use]
-    pub fn pixel(&self, y: usize, x: usize) -> &[u8] {
+    pub fn pixel(&self, y: usize, x: usize) -> &[S] {
         let start = (y * self.width + x) * self.channels;
         &self.samples[start..start + self.channels]
     }
@@ -85,38 +113,47 @@ impl Plane {
         Some((row * self.width + column) * self.channels)
     }
 
-    /// Base of each channel at (`y`, `x`): the mean of the left and the upper sample, rounded down; one of them at a border; else 128.
+    /// Base of each channel at (`y`, `x`): the mean of the left and the upper sample, rounded down; one of them at a border; else the middle of the
+    /// alphabet (128 for bytes).
     #[inline]
     #[must_use]
-    pub fn bases(&self, y: usize, x: usize) -> [i16; MAX_CHANNELS] {
-        let mut bases = [MIDDLE; MAX_CHANNELS];
+    pub fn bases(&self, y: usize, x: usize) -> [S::Base; MAX_CHANNELS] {
+        let middle = self.middle();
+        let mut bases = [middle; MAX_CHANNELS];
         let here = (y * self.width + x) * self.channels;
         let left = (x > 0).then(|| here - self.channels);
         let up = (y > 0).then(|| here - self.width * self.channels);
         for (c, base) in bases[..self.channels].iter_mut().enumerate() {
-            let value = |at: usize| i16::from(self.samples[at + c]);
+            let value = |at: usize| self.samples[at + c].base();
             *base = match (left, up) {
-                (Some(left), Some(up)) => (value(left) + value(up)) >> 1,
+                (Some(left), Some(up)) => S::mean(value(left), value(up)),
                 (Some(one), None) | (None, Some(one)) => value(one),
-                (None, None) => MIDDLE,
+                (None, None) => middle,
             };
         }
         bases
     }
 
+    /// A sample's residual in steps, as networks see it.
+    #[inline(always)]
+    #[must_use]
+    pub fn residual(&self, sample: S, base: S::Base) -> i16 {
+        sample.difference(base, self.alphabet.resolution().into())
+    }
+
     /// Writes the inputs of stage 0 at (`y`, `x`): for each tap and channel the difference to the base (0 outside the image), then the
     /// bases, then top, left and right distances and the parities of `y` and `x`; all of unit 1/32.
     ///
-    /// `out` holds `taps x channels + channels + 5` values.
+    /// `out` holds `taps x channels + channels x levels + 5` values, `levels` being [`Sample::LEVELS`].
     #[inline]
-    pub fn gather(&self, taps: &[Tap], y: usize, x: usize, bases: &[i16; MAX_CHANNELS], out: &mut [i16]) {
+    pub fn gather(&self, taps: &[Tap], y: usize, x: usize, bases: &[S::Base; MAX_CHANNELS], out: &mut [i16]) {
         let channels = self.channels;
         let (windows, rest) = out.split_at_mut(taps.len() * channels);
         for (&tap, differences) in taps.iter().zip(windows.chunks_exact_mut(channels)) {
             match self.at(y, x, tap) {
                 Some(at) => {
                     for ((difference, &sample), &base) in differences.iter_mut().zip(&self.samples[at..at + channels]).zip(bases) {
-                        *difference = i16::from(sample) - base;
+                        *difference = self.residual(sample, base);
                     }
                 }
                 None => differences.fill(0),
@@ -127,20 +164,20 @@ impl Plane {
 
     /// The part of [`Plane::gather`] behind the taps.
     #[inline(always)]
-    fn gather_place(&self, y: usize, x: usize, bases: &[i16; MAX_CHANNELS], out: &mut [i16]) {
-        let (levels, position) = out.split_at_mut(self.channels);
-        for (level, &base) in levels.iter_mut().zip(bases) {
-            *level = (base - 128) >> 1;
+    fn gather_place(&self, y: usize, x: usize, bases: &[S::Base; MAX_CHANNELS], out: &mut [i16]) {
+        let (levels, position) = out.split_at_mut(self.channels * S::LEVELS);
+        for (level, &base) in levels.chunks_exact_mut(S::LEVELS).zip(bases) {
+            S::levels(base, self.alphabet.bit_depth(), level);
         }
         let near = |distance: usize| 4 * distance.min(8) as i16;
         let inputs: [i16; POSITION_INPUTS] = [near(y), near(x), near(self.width - 1 - x), 32 * (y & 1) as i16, 32 * (x & 1) as i16];
         position[..POSITION_INPUTS].copy_from_slice(&inputs);
     }
 
-    /// Value of channel `c` at a tap, 8-bit; the base outside the image.
+    /// Value of channel `c` at a tap; the base outside the image.
     #[inline]
     #[must_use]
-    pub fn spike(&self, tap: Tap, y: usize, x: usize, c: usize, base: i16) -> u8 {
-        self.at(y, x, tap).map_or(base as u8, |at| self.samples[at + c])
+    pub fn spike(&self, tap: Tap, y: usize, x: usize, c: usize, base: S::Base) -> S {
+        self.at(y, x, tap).map_or(S::of_base(base), |at| self.samples[at + c])
     }
 }

@@ -17,7 +17,7 @@
 //! let mut out = layer(1, 4); // one component (weight, mean, scale) and one spike, log2 weights in 1/4096
 //! out.biases = vec![0, 0, 3 << 12, 7 << 12];
 //! let head = Head { hidden: vec![], out, follows: None };
-//! let program = Program { bit_depth: 8, order: vec![0], stages: vec![stage], heads: vec![head], components: 1, spikes: vec![west] };
+//! let program = Program { bit_depth: 8, order: vec![0], stages: vec![stage], heads: vec![head], components: 1, spikes: vec![west], wide: None };
 //! program.validate(&Limits::default())?;
 //!
 //! let samples = [[5u8; 60], [200; 60]].concat();
@@ -41,6 +41,7 @@
 )]
 
 mod adaptive;
+pub mod alphabet;
 pub mod block;
 pub mod cdf;
 pub mod container;
@@ -61,6 +62,7 @@ pub mod network_format {
 pub mod prior;
 pub mod program;
 mod range;
+pub mod sample;
 mod tables;
 pub mod weights;
 

@@ -4,9 +4,14 @@
 //! `FORMAT.md` holds the same in words.
 
 mod check;
+mod wide;
 mod wire;
 
+use crate::alphabet::Alphabet;
 use crate::error::Error;
+use crate::sample::Sample as _;
+
+pub use wide::Wide;
 
 /// A causal position relative to the sample being coded: earlier in its row, or in a row above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,8 +65,10 @@ pub struct Head {
 /// An integer network with everything that decoding needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// Bits of a sample, 1..=8; the alphabet is `0..2^bit_depth`.
+    /// Bits of a symbol, 1..=8, or 1..=16 where samples are wide; the alphabet is `0..2^bit_depth`.
     pub bit_depth: u8,
+    /// How samples of 16 bits become symbols; `None` where samples have up to 8 bits and are the symbols.
+    pub wide: Option<Wide>,
     /// Coding order: entry `i` is the channel coded `i`th; a permutation of `0..channels`.
     pub order: Vec<u8>,
     /// At least one.
@@ -84,10 +91,28 @@ impl Program {
         self.order.len()
     }
 
-    /// Bits of a sample.
+    /// Bits of a symbol.
     #[must_use]
     pub const fn bit_depth(&self) -> u8 {
         self.bit_depth
+    }
+
+    /// Its symbols; the Program is valid.
+    #[must_use]
+    pub fn alphabet(&self) -> Alphabet {
+        Alphabet::new(self.bit_depth, self.wide.as_ref().map_or(0, |wide| wide.resolution))
+    }
+
+    /// Whether symbols have more than 8 bits.
+    #[must_use]
+    pub const fn is_deep(&self) -> bool {
+        self.bit_depth > 8
+    }
+
+    /// Bits of a sample as images hold it: 16, or those of a symbol.
+    #[must_use]
+    pub const fn sample_bits(&self) -> u8 {
+        if self.wide.is_some() { 16 } else { self.bit_depth }
     }
 
     /// Components of each mixture.
@@ -108,7 +133,10 @@ impl Program {
         let channels = self.channels();
         let taps = self.stages.get(index).map_or(0, |stage| stage.taps.len());
         match index.checked_sub(1).and_then(|before| self.stages.get(before)) {
-            None => taps.saturating_mul(channels).saturating_add(channels).saturating_add(POSITION_INPUTS),
+            None => {
+                let levels = if self.is_deep() { u16::LEVELS } else { u8::LEVELS };
+                taps.saturating_add(levels).saturating_mul(channels).saturating_add(POSITION_INPUTS)
+            }
             Some(before) => before.features().saturating_add(taps.saturating_mul(before.features().saturating_add(channels))),
         }
     }

@@ -17,13 +17,13 @@ use crate::cdf::{Mixture, PRECISION};
 struct Model<'a>(&'a Mixture);
 
 impl EntropyModel<PRECISION> for Model<'_> {
-    type Symbol = u8;
+    type Symbol = u16;
     type Probability = u32;
 }
 
 impl EncoderModel<PRECISION> for Model<'_> {
     #[inline]
-    fn left_cumulative_and_probability(&self, symbol: impl Borrow<u8>) -> Option<(u32, NonZeroU32)> {
+    fn left_cumulative_and_probability(&self, symbol: impl Borrow<u16>) -> Option<(u32, NonZeroU32)> {
         let (left, width) = self.0.share(*symbol.borrow());
         NonZeroU32::new(width).map(|width| (left, width))
     }
@@ -31,7 +31,7 @@ impl EncoderModel<PRECISION> for Model<'_> {
 
 impl DecoderModel<PRECISION> for Model<'_> {
     #[inline]
-    fn quantile_function(&self, quantile: u32) -> (u8, u32, NonZeroU32) {
+    fn quantile_function(&self, quantile: u32) -> (u16, u32, NonZeroU32) {
         let (symbol, left, width) = self.0.find(quantile);
         // A mixture is strictly rising, so `max(1)` changes nothing; it spares the decoder a panic.
         (symbol, left, NonZeroU32::MIN.max(NonZeroU32::new(width).unwrap_or(NonZeroU32::MIN)))

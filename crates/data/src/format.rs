@@ -2,6 +2,7 @@
 
 pub(crate) mod bmp;
 pub(crate) mod decoded;
+pub(crate) mod dicom;
 pub(crate) mod gif;
 pub(crate) mod png;
 pub(crate) mod png_chunk;
@@ -24,4 +25,6 @@ pub(crate) mod tag {
     pub(crate) const TIFF_PLAIN: u8 = 6;
     pub(crate) const WEBP: u8 = 7;
     pub(crate) const GIF: u8 = 8;
+    pub(crate) const TIFF_DEEP: u8 = 9;
+    pub(crate) const DICOM: u8 = 10;
 }

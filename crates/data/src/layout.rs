@@ -57,7 +57,7 @@ const COLOURS: [Colour; 5] = [Colour::Gray, Colour::GrayAlpha, Colour::Rgb, Colo
 
 /// Sample layout: images of one layout can be learned together.
 ///
-/// Written and parsed as a name: `gray1 gray2 gray4 gray8 graya8 rgb8 rgba8 indexed1 indexed2 indexed4 indexed8`.
+/// Written and parsed as a name: `gray1 gray2 gray4 gray8 gray16 graya8 graya16 rgb8 rgb16 rgba8 rgba16 indexed1 indexed2 indexed4 indexed8`.
 ///
 /// ```
 /// use kolmo_data::layout::{Colour, Layout};
@@ -72,18 +72,19 @@ const COLOURS: [Colour; 5] = [Colour::Gray, Colour::GrayAlpha, Colour::Rgb, Colo
 pub struct Layout {
     /// What the channels mean.
     pub colour: Colour,
-    /// Bits of a sample: 1, 2, 4 or 8 for one channel, 8 for more.
+    /// Bits of a sample: 1, 2, 4 or 8 for one channel, 8 for more; 16 for any but indices.
     pub bit_depth: u8,
 }
 
 impl Layout {
-    /// A layout of this list: gray or indexed of 1, 2, 4 or 8 bits; any other colour of 8 bits.
+    /// A layout of this list: gray or indexed of 1, 2, 4 or 8 bits; any other colour of 8 bits; any but indexed of 16.
     ///
     /// # Errors
     /// `InvalidArgument` for any other depth.
     pub const fn new(colour: Colour, bit_depth: u8) -> Result<Self, Error> {
         match (colour.channels(), bit_depth) {
             (1, 1 | 2 | 4 | 8) | (_, 8) => Ok(Self { colour, bit_depth }),
+            (_, 16) if !matches!(colour, Colour::Indexed) => Ok(Self { colour, bit_depth }),
             _ => Err(Error::InvalidArgument { what: "no sample layout has this colour and bit depth" }),
         }
     }
@@ -94,6 +95,17 @@ impl Layout {
         Self { colour, bit_depth: 8 }
     }
 
+    /// 16-bit samples of `colour`, which is not indexed.
+    pub(crate) const fn sixteen(colour: Colour) -> Self {
+        Self { colour, bit_depth: 16 }
+    }
+
+    /// Bytes that hold a sample.
+    #[must_use]
+    pub const fn sample_bytes(self) -> usize {
+        if self.bit_depth > 8 { 2 } else { 1 }
+    }
+
     /// Samples per pixel, 1 to 4.
     #[must_use]
     pub const fn channels(self) -> usize {
@@ -102,14 +114,14 @@ impl Layout {
 
     /// The largest value a sample can take, `2^bit_depth - 1`.
     #[must_use]
-    pub const fn max_sample(self) -> u8 {
-        (((1u16 << self.bit_depth) - 1) & 0xff) as u8
+    pub const fn max_sample(self) -> u16 {
+        ((1u32 << self.bit_depth) - 1) as u16
     }
 
-    /// One byte: colour (0 gray, 1 gray+alpha, 2 RGB, 3 RGBA, 4 indexed) in the high four bits, bit depth in the low four.
+    /// One byte: colour (0 gray, 1 gray+alpha, 2 RGB, 3 RGBA, 4 indexed) in the high four bits, bit depth in the low four (0 for 16).
     #[must_use]
     pub const fn code(self) -> u8 {
-        self.colour.code() << 4 | self.bit_depth
+        self.colour.code() << 4 | self.bit_depth & 15
     }
 
     /// The layout of a [`Layout::code`].
@@ -120,7 +132,7 @@ impl Layout {
         COLOURS
             .into_iter()
             .find(|colour| colour.code() == code >> 4)
-            .and_then(|colour| Self::new(colour, code & 15).ok())
+            .and_then(|colour| Self::new(colour, if code & 15 == 0 { 16 } else { code & 15 }).ok())
             .ok_or(Error::Unsupported { what: "sample layout", found: u64::from(code) })
     }
 
@@ -149,6 +161,7 @@ impl FromStr for Layout {
             (Some(colour), "2") => Self::new(colour, 2),
             (Some(colour), "4") => Self::new(colour, 4),
             (Some(colour), "8") => Self::new(colour, 8),
+            (Some(colour), "16") => Self::new(colour, 16),
             _ => Err(unknown),
         }
     }
@@ -156,7 +169,8 @@ impl FromStr for Layout {
 
 /// Samples of one image.
 ///
-/// - `samples`: shape `[height, width, channels]`, row by row from the top, channels interleaved, one byte a sample
+/// - `samples`: shape `[height, width, channels]`, row by row from the top, channels interleaved; one byte a sample, or two of which the
+///   lower comes first where samples have 16 bits
 /// - holds: `width >= 1`, `height >= 1`, every sample below `2^bit_depth`
 ///
 /// Made by [`Image::new`], which checks this.
@@ -187,7 +201,12 @@ impl Image {
     /// Samples, `width * height * channels`.
     #[must_use]
     pub fn subpixels(&self) -> u64 {
-        self.samples.len() as u64
+        (self.samples.len() / self.layout.sample_bytes()) as u64
+    }
+
+    /// Bytes of `samples` that hold a row.
+    pub(crate) fn row_bytes(&self) -> usize {
+        self.row_samples() * self.layout.sample_bytes()
     }
 
     /// Samples in a row.
@@ -201,11 +220,12 @@ impl Image {
         if self.width == 0 || self.height == 0 {
             return Err(Error::InvalidArgument { what: "an image has at least one pixel" });
         }
-        if subpixels(self.width, self.height, self.layout) != Some(self.samples.len() as u64) {
+        let bytes = subpixels(self.width, self.height, self.layout).and_then(|subpixels| subpixels.checked_mul(self.layout.sample_bytes() as u64));
+        if bytes != Some(self.samples.len() as u64) {
             return Err(Error::InvalidArgument { what: "an image has width x height x channels samples" });
         }
         let max = self.layout.max_sample();
-        if max < 255 && self.samples.iter().any(|&sample| sample > max) {
+        if max < 255 && self.samples.iter().any(|&sample| u16::from(sample) > max) {
             return Err(Error::InvalidArgument { what: "a sample is larger than its bit depth allows" });
         }
         Ok(())
@@ -221,7 +241,7 @@ pub(crate) fn subpixels(width: u32, height: u32, layout: Layout) -> Option<u64> 
 mod tests {
     use super::*;
 
-    const NAMES: &str = "gray1 gray2 gray4 gray8 graya8 rgb8 rgba8 indexed1 indexed2 indexed4 indexed8";
+    const NAMES: &str = "gray1 gray2 gray4 gray8 gray16 graya8 graya16 rgb8 rgb16 rgba8 rgba16 indexed1 indexed2 indexed4 indexed8";
 
     #[test]
     fn names_and_codes_go_there_and_back() {
@@ -235,7 +255,7 @@ mod tests {
         let known = (0..=255u8).filter(|&code| Layout::from_code(code).is_ok());
         codes.sort_unstable();
         assert_eq!(known.collect::<Vec<_>>(), codes);
-        for wrong in ["", "rgb", "rgb16", "rgb4", "gray3", "gray08", "8", "grey8"] {
+        for wrong in ["", "rgb", "rgb0", "indexed16", "rgb12", "rgb4", "gray3", "gray08", "8", "grey8"] {
             assert!(wrong.parse::<Layout>().is_err(), "{wrong}");
         }
     }

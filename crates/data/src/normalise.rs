@@ -13,7 +13,8 @@ pub struct Scale {
     pub mean: Vec<f64>,
     /// Standard deviation of each channel, as sample values; shape `[channels]`.
     pub deviation: Vec<f64>,
-    /// Training copies are `sample << log2_scale`, so that every depth spans the 8-bit range: `8 - bit_depth`.
+    /// Training copies are `sample << log2_scale`, so that every depth spans the 8-bit range: `8 - bit_depth`; 0 for 16 bits,
+    /// whose scale the trained Program says.
     pub log2_scale: u8,
 }
 
@@ -40,7 +41,7 @@ pub fn scale<'a>(layout: Layout, training: impl IntoIterator<Item = &'a Statisti
         layout,
         mean: (0..layout.channels()).map(mean).collect(),
         deviation: (0..layout.channels()).map(deviation).collect(),
-        log2_scale: 8 - layout.bit_depth,
+        log2_scale: 8u8.saturating_sub(layout.bit_depth),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::format::{bmp, gif, png, pnm, tiff, webp};
+use crate::format::{bmp, dicom, gif, png, pnm, tiff, webp};
 use crate::layout::{Image, Layout, subpixels};
 use crate::rebuild::rebuild;
 
@@ -125,6 +125,7 @@ enum Format {
     Tiff,
     WebP,
     Gif,
+    Dicom,
     /// Known, but not learned.
     Other(&'static str),
 }
@@ -144,12 +145,16 @@ fn sniff(bytes: &[u8]) -> Option<Format> {
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => Format::Other("JPEG 2000"),
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => Format::Other("AVIF"),
         [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', b'i' | b'f', ..] => Format::Other("HEIF"),
+        head if dicom::is_dicom(head) => Format::Dicom,
         [b'8', b'B', b'P', b'S', 0, ..] => Format::Other("PSD"),
         _ => return None,
     })
 }
 
-/// Whether a file that begins with `head` (16 bytes tell) may be an image of a known format, learned or not.
+/// Bytes of a file's head that tell what it may be.
+pub const HEAD_BYTES: usize = 132;
+
+/// Whether a file that begins with `head` ([`HEAD_BYTES`] tell) may be an image of a known format, learned or not.
 #[must_use]
 pub fn may_be_image(head: &[u8]) -> bool {
     sniff(head).is_some()
@@ -182,8 +187,8 @@ pub fn open(bytes: &[u8], fidelity: Fidelity, limits: &OpenLimits) -> Opened {
 /// The name decides nothing else.
 #[must_use]
 pub fn open_named(path: &str, bytes: &[u8], fidelity: Fidelity, limits: &OpenLimits) -> Opened {
-    const IMAGE_NAMES: [&str; 18] =
-        ["png", "pbm", "pgm", "ppm", "pnm", "bmp", "dib", "tif", "tiff", "webp", "gif", "jpg", "jpeg", "jxl", "jp2", "avif", "heic", "psd"];
+    const IMAGE_NAMES: [&str; 19] =
+        ["png", "pbm", "pgm", "ppm", "pnm", "bmp", "dib", "tif", "tiff", "webp", "gif", "jpg", "jpeg", "jxl", "jp2", "avif", "heic", "psd", "dcm"];
     match open(bytes, fidelity, limits) {
         Opened::General { reason: GeneralReason::NotAnImage } => {
             let name = path.rsplit('/').next().unwrap_or(path);
@@ -228,6 +233,7 @@ fn open_unverified(bytes: &[u8], fidelity: Fidelity, limits: &OpenLimits) -> Res
         Format::Tiff => tiff::open(bytes, fidelity, limits),
         Format::WebP => webp::open(bytes, fidelity, limits),
         Format::Gif => gif::open(bytes, fidelity, limits),
+        Format::Dicom => dicom::open(bytes, limits),
         Format::Other(name) => Err(GeneralReason::Unsupported(name.to_owned())),
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of samples as files hold them: samples narrower than a byte share one, the first in its high bits.
+//! Rows of samples as files hold them: samples narrower than a byte share one, the first in its high bits; samples of 16 bits have their high byte first.
 
 use crate::layout::{Image, Layout};
 
@@ -13,10 +13,17 @@ pub(crate) fn padding_mask(width: u32, layout: Layout) -> u8 {
     if used == 0 { 0 } else { 0xff >> used }
 }
 
+/// Copies samples of 16 bits with their two bytes swapped.
+fn swap(samples: &[u8], to: &mut Vec<u8>) {
+    to.extend(samples.as_chunks::<2>().0.iter().flat_map(|&[first, second]| [second, first]));
+}
+
 /// Appends one row's samples to `packed`, padding bits 0.
 pub(crate) fn pack_row(samples: &[u8], bit_depth: u8, packed: &mut Vec<u8>) {
-    if bit_depth == 8 {
-        return packed.extend_from_slice(samples);
+    match bit_depth {
+        8 => return packed.extend_from_slice(samples),
+        16 => return swap(samples, packed),
+        _ => {}
     }
     for group in samples.chunks(8 / usize::from(bit_depth)) {
         let mut byte = 0;
@@ -36,7 +43,7 @@ pub(crate) fn pack(image: &Image) -> Vec<u8> {
         packed.extend_from_slice(&image.samples);
         return packed;
     }
-    for row in image.samples.chunks_exact(image.row_samples()) {
+    for row in image.samples.chunks_exact(image.row_bytes()) {
         pack_row(row, image.layout.bit_depth, &mut packed);
     }
     packed
@@ -44,8 +51,10 @@ pub(crate) fn pack(image: &Image) -> Vec<u8> {
 
 /// Appends the `n` samples of one packed row to `samples`.
 pub(crate) fn unpack_row(packed: &[u8], n: usize, bit_depth: u8, samples: &mut Vec<u8>) {
-    if bit_depth == 8 {
-        return samples.extend_from_slice(&packed[..n]);
+    match bit_depth {
+        8 => return samples.extend_from_slice(&packed[..n]),
+        16 => return swap(&packed[..2 * n], samples),
+        _ => {}
     }
     let mask = ((1u16 << bit_depth) - 1) as u8;
     let per_byte = 8 / usize::from(bit_depth);
@@ -62,7 +71,7 @@ pub(crate) fn unpack_row(packed: &[u8], n: usize, bit_depth: u8, samples: &mut V
 /// Samples of packed rows (each `stride` bytes, of which the first are the row).
 pub(crate) fn unpack(packed: &[u8], stride: usize, width: u32, layout: Layout) -> Vec<u8> {
     let n = width as usize * layout.channels();
-    let mut samples = Vec::with_capacity(packed.len() / stride * n);
+    let mut samples = Vec::with_capacity(packed.len() / stride * n * layout.sample_bytes());
     for row in packed.chunks_exact(stride) {
         unpack_row(row, n, layout.bit_depth, &mut samples);
     }

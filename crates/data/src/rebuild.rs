@@ -3,7 +3,7 @@
 #![doc = include_str!("../RECIPE.md")]
 
 use crate::Error;
-use crate::format::{bmp, gif, png, pnm, tag, tiff, webp};
+use crate::format::{bmp, dicom, gif, png, pnm, tag, tiff, webp};
 use crate::layout::Image;
 use crate::recipe::Reader;
 
@@ -27,7 +27,11 @@ pub fn most_bytes(recipe: &[u8], samples: u64) -> u64 {
 pub fn rebuild(recipe: &[u8], image: &Image) -> Result<Vec<u8>, Error> {
     image.check()?;
     let mut reader = Reader::new(recipe);
-    let file = match reader.byte("recipe")? {
+    let kind = reader.byte("recipe")?;
+    if image.layout.bit_depth == 16 && matches!(kind, tag::BMP | tag::TIFF | tag::WEBP | tag::GIF) {
+        return Err(Error::corrupt("recipe: kind for this sample layout"));
+    }
+    let file = match kind {
         tag::PNG => png::rebuild(&mut reader, image)?,
         tag::PNM => pnm::rebuild(&mut reader, image)?,
         tag::PNM_TEXT => pnm::rebuild_text(&mut reader, image)?,
@@ -36,6 +40,8 @@ pub fn rebuild(recipe: &[u8], image: &Image) -> Result<Vec<u8>, Error> {
         tag::TIFF_PLAIN => tiff::rebuild_plain(&mut reader, image)?,
         tag::WEBP => webp::rebuild(&mut reader, image)?,
         tag::GIF => gif::rebuild(&mut reader, image)?,
+        tag::TIFF_DEEP => tiff::rebuild_deep(&mut reader, image)?,
+        tag::DICOM => dicom::rebuild(&mut reader, image)?,
         found => return Err(Error::Unsupported { what: "recipe kind", found: u64::from(found) }),
     };
     reader.end()?;

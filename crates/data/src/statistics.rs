@@ -26,23 +26,23 @@ pub fn of_image(image: &Image) -> Statistics {
     let channels = image.layout.channels();
     let mut sum = [0u64; 4];
     let mut sum_of_squares = [0u64; 4];
-    for pixel in image.samples.chunks_exact(channels) {
-        for (channel, &sample) in pixel.iter().enumerate() {
-            sum[channel] += u64::from(sample);
-            sum_of_squares[channel] += u64::from(sample) * u64::from(sample);
-        }
-    }
-    Statistics {
-        layout: image.layout,
-        pixels: u64::from(image.width) * u64::from(image.height),
-        sum,
-        sum_of_squares,
-        residual_bpsp: residual_bpsp(image),
-    }
+    let mut add = |i: usize, sample: u16| {
+        sum[i % channels] += u64::from(sample);
+        sum_of_squares[i % channels] += u64::from(sample) * u64::from(sample);
+    };
+    let residual_bpsp = if image.layout.sample_bytes() == 2 {
+        let samples: Vec<u16> = image.samples.as_chunks::<2>().0.iter().map(|&pair| u16::from_le_bytes(pair)).collect();
+        samples.iter().enumerate().for_each(|(i, &sample)| add(i, sample));
+        residual_bpsp(&samples, image)
+    } else {
+        image.samples.iter().enumerate().for_each(|(i, &sample)| add(i, sample.into()));
+        residual_bpsp(&image.samples, image)
+    };
+    Statistics { layout: image.layout, pixels: u64::from(image.width) * u64::from(image.height), sum, sum_of_squares, residual_bpsp }
 }
 
 /// Predictor of JPEG-LS (Weinberger, Seroussi, Sapiro, "LOCO-I", 2000, eq. 1): the median of left, up and left + up - corner.
-const fn med(left: u8, up: u8, corner: u8) -> u8 {
+fn med(left: u16, up: u16, corner: u16) -> u16 {
     let (low, high) = if left < up { (left, up) } else { (up, left) };
     if corner >= high {
         low
@@ -50,25 +50,26 @@ const fn med(left: u8, up: u8, corner: u8) -> u8 {
         high
     } else {
         // between low and high, since corner is
-        (left as i16 + up as i16 - corner as i16) as u8
+        (i32::from(left) + i32::from(up) - i32::from(corner)) as u16
     }
 }
 
-fn residual_bpsp(image: &Image) -> f64 {
+fn residual_bpsp<T: Copy + Into<u16>>(samples: &[T], image: &Image) -> f64 {
     let channels = image.layout.channels();
     let row_samples = image.row_samples();
-    let mut counts = [0u64; 256];
-    let zeros = vec![0; row_samples];
-    let mut above = zeros.as_slice();
-    for row in image.samples.chunks_exact(row_samples) {
+    let max = image.layout.max_sample();
+    let mut counts = vec![0u64; usize::from(max) + 1];
+    let mut above: Option<&[T]> = None;
+    for row in samples.chunks_exact(row_samples) {
         for (x, &sample) in row.iter().enumerate() {
-            let (left, corner) = if x < channels { (above[x], above[x]) } else { (row[x - channels], above[x - channels]) };
-            let residual = sample.wrapping_sub(med(left, above[x], corner)) & image.layout.max_sample();
+            let up = |x: usize| above.map_or(0, |above| above[x].into());
+            let (left, corner) = if x < channels { (up(x), up(x)) } else { (row[x - channels].into(), up(x - channels)) };
+            let residual = sample.into().wrapping_sub(med(left, up(x), corner)) & max;
             counts[usize::from(residual)] += 1;
         }
-        above = row;
+        above = Some(row);
     }
-    let n = image.samples.len() as f64;
+    let n = samples.len() as f64;
     counts.iter().filter(|&&count| count > 0).map(|&count| count as f64 / n).map(|p| -p * p.log2()).sum()
 }
 
@@ -102,10 +103,11 @@ mod tests {
         assert_eq!(med(10, 20, 25), 10);
         assert_eq!(med(10, 20, 5), 20);
         assert_eq!(med(10, 20, 12), 18);
-        for (left, up, corner) in (0..=255).flat_map(|l| (0..=255).step_by(5).flat_map(move |u| [0, 17, 128, 255].map(|c| (l, u, c)))) {
-            let mut plane = [i16::from(left), i16::from(up), i16::from(left) + i16::from(up) - i16::from(corner)];
+        for (left, up, corner) in (0..=255u16).flat_map(|l| (0..=255u16).step_by(5).flat_map(move |u| [0, 17, 128, 255].map(|c| (l, u, c)))) {
+            let mut plane = [left, up, corner].map(i32::from);
+            plane[2] = plane[0] + plane[1] - plane[2];
             plane.sort_unstable();
-            assert_eq!(i16::from(med(left, up, corner)), plane[1]);
+            assert_eq!(i32::from(med(left, up, corner)), plane[1]);
         }
     }
 }

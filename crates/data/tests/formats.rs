@@ -21,7 +21,11 @@ fn samples(n: usize, max: u8, seed: u64) -> Vec<u8> {
 fn make(layout: &str, width: u32, height: u32, seed: u64) -> Image {
     let layout: Layout = layout.parse().unwrap();
     let n = (width * height) as usize * layout.channels();
-    Image::new(width, height, layout, samples(n, layout.max_sample(), seed)).unwrap()
+    let samples = match layout.bit_depth {
+        16 => samples(n, 255, seed).into_iter().enumerate().flat_map(|(i, low)| (u16::from(low) + 251 * i as u16).to_le_bytes()).collect(),
+        _ => samples(n, layout.max_sample() as u8, seed),
+    };
+    Image::new(width, height, layout, samples).unwrap()
 }
 
 fn opened(file: &[u8], fidelity: Fidelity) -> Result<(Image, Vec<u8>), GeneralReason> {
@@ -53,12 +57,15 @@ fn pixels_only(file: &[u8]) -> Image {
 
 fn packed(image: &Image) -> Vec<u8> {
     let depth = usize::from(image.layout.bit_depth);
+    if depth == 16 {
+        return image.samples.chunks(2).flat_map(|pair| [pair[1], pair[0]]).collect();
+    }
     let row = image.width as usize * image.layout.channels();
     let byte = |group: &[u8]| group.iter().enumerate().map(|(i, sample)| sample << (8 - depth * (i + 1))).sum::<u8>();
     image.samples.chunks(row).flat_map(|row| row.chunks(8 / depth).map(byte)).collect()
 }
 
-fn pnm(kind: u8, image: &Image, between: &str, max: Option<u8>) -> Vec<u8> {
+fn pnm(kind: u8, image: &Image, between: &str, max: Option<u16>) -> Vec<u8> {
     let mut file = format!("P{kind}{between}{} {}", image.width, image.height);
     if let Some(max) = max {
         file += &format!("\n{max}");
@@ -67,13 +74,16 @@ fn pnm(kind: u8, image: &Image, between: &str, max: Option<u8>) -> Vec<u8> {
     file.into_bytes()
 }
 
-fn pnm_text(kind: u8, image: &Image, max: Option<u8>, separators: [&str; 3], end: &str) -> Vec<u8> {
+fn pnm_text(kind: u8, image: &Image, max: Option<u16>, separators: [&str; 3], end: &str) -> Vec<u8> {
     let mut file = pnm(kind, image, "\n# by hand\n", max);
     let (channels, row) = (image.layout.channels(), image.width as usize * image.layout.channels());
-    for (i, sample) in image.samples.iter().enumerate() {
+    let unit = if image.layout.bit_depth == 16 { 2 } else { 1 };
+    let n = image.samples.len() / unit;
+    for (i, sample) in image.samples.chunks(unit).enumerate() {
+        let sample = sample.iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte));
         file.extend(sample.to_string().into_bytes());
         let place = if (i + 1) % row == 0 { 2 } else { usize::from((i + 1) % channels == 0) };
-        file.extend(if i + 1 == image.samples.len() { end } else { separators[place] }.bytes());
+        file.extend(if i + 1 == n { end } else { separators[place] }.bytes());
     }
     file
 }
@@ -116,7 +126,12 @@ fn tiff(image: &Image, rows_per_strip: u32, big: bool, gap: usize) -> Vec<u8> {
     let strips: Vec<Vec<u8>> = {
         let packed = packed(image);
         let row_bytes = packed.len() / image.height as usize;
-        packed.chunks(row_bytes * rows_per_strip as usize).map(<[u8]>::to_vec).collect()
+        // 16-bit samples stand in the file's byte order.
+        let ordered = |strip: &[u8]| match (image.layout.bit_depth, big) {
+            (16, false) => strip.chunks(2).flat_map(|pair| [pair[1], pair[0]]).collect(),
+            _ => strip.to_vec(),
+        };
+        packed.chunks(row_bytes * rows_per_strip as usize).map(ordered).collect()
     };
     let u16_of = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
     let u32_of = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
@@ -150,7 +165,7 @@ fn tiff(image: &Image, rows_per_strip: u32, big: bool, gap: usize) -> Vec<u8> {
     };
     let bits = match channels {
         1 => short(image.layout.bit_depth.into()),
-        2 => 0x0008_0008,
+        2 => u32::from(image.layout.bit_depth) * 0x0001_0001,
         _ => bits_at,
     };
     let entries: [(u16, u16, u32, u32); 9] = [
@@ -175,6 +190,62 @@ fn tiff(image: &Image, rows_per_strip: u32, big: bool, gap: usize) -> Vec<u8> {
     file
 }
 
+/// One element of a DICOM data set.
+fn element(explicit: bool, tag: (u16, u16), vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+    let mut bytes = [tag.0.to_le_bytes(), tag.1.to_le_bytes()].concat();
+    match (explicit, matches!(vr, b"OB" | b"OW" | b"SQ")) {
+        (false, _) => bytes.extend((value.len() as u32).to_le_bytes()),
+        (true, false) => bytes.extend([vr.to_vec(), (value.len() as u16).to_le_bytes().to_vec()].concat()),
+        (true, true) => bytes.extend([vr.to_vec(), vec![0, 0], (value.len() as u32).to_le_bytes().to_vec()].concat()),
+    }
+    bytes.extend(value);
+    bytes
+}
+
+/// A DICOM file with a sequence of unsaid length before the samples.
+fn dicom(image: &Image, explicit: bool, signed: bool, frames: u32, tail: &[u8]) -> Vec<u8> {
+    let number = |value: u32| (value as u16).to_le_bytes();
+    let mut file = vec![7; 128];
+    file.extend(b"DICM");
+    file.extend(element(true, (2, 0), b"UL", &26u32.to_le_bytes()));
+    file.extend(element(true, (2, 0x10), b"UI", if explicit { b"1.2.840.10008.1.2.1\0" } else { b"1.2.840.10008.1.2\0" }));
+    let inside = element(explicit, (8, 0x1150), b"UI", b"1.2.3\0");
+    let ends = |tag: u16| [0xfffeu16, tag, 0, 0].map(u16::to_le_bytes).concat();
+    let mut sequence = element(explicit, (8, 0x1140), b"SQ", b"");
+    let at = sequence.len() - 4;
+    sequence[at..].fill(0xff);
+    sequence.extend([[0xfffeu16, 0xe000, 0xffff, 0xffff].map(u16::to_le_bytes).concat(), inside, ends(0xe00d), ends(0xe0dd)].concat());
+    file.extend(sequence);
+    file.extend(element(explicit, (0x28, 2), b"US", &number(image.layout.channels() as u32)));
+    file.extend(element(explicit, (0x28, 6), b"US", &number(0)));
+    file.extend(element(explicit, (0x28, 8), b"IS", format!("{frames} ").as_bytes()));
+    file.extend(element(explicit, (0x28, 0x10), b"US", &number(image.height / frames)));
+    file.extend(element(explicit, (0x28, 0x11), b"US", &number(image.width)));
+    file.extend(element(explicit, (0x28, 0x100), b"US", &number(image.layout.bit_depth.into())));
+    file.extend(element(explicit, (0x28, 0x103), b"US", &number(signed.into())));
+    let mut samples = image.samples.clone();
+    if signed {
+        let unit = usize::from(image.layout.bit_depth / 8);
+        samples.iter_mut().skip(unit - 1).step_by(unit).for_each(|high| *high ^= 0x80);
+    }
+    file.extend(element(explicit, (0x7fe0, 0x10), b"OW", &samples));
+    file.extend(tail);
+    file
+}
+
+#[test]
+fn dicom_that_is_coded_or_cut_goes_the_general_way() {
+    let file = dicom(&make("gray16", 5, 4, 1), true, false, 1, b"");
+    for cut in 0..file.len() {
+        assert!(opened(&file[..cut], Fidelity::Files).is_err(), "{cut}");
+    }
+    let at = file.windows(19).position(|bytes| bytes == b"1.2.840.10008.1.2.1").unwrap();
+    let mut jpeg = file;
+    jpeg[at..at + 19].copy_from_slice(b"1.2.840.10008.1.2.4");
+    let told = opened(&jpeg, Fidelity::Files);
+    assert_eq!(told, Err(GeneralReason::Unsupported("DICOM: compressed, deflated or big-endian samples".to_owned())));
+}
+
 fn sizes() -> impl Strategy<Value = (u32, u32, u64)> {
     (1..24u32, 1..16u32, any::<u64>())
 }
@@ -185,11 +256,11 @@ proptest! {
     #[test]
     fn binary_pnm((width, height, seed) in sizes(), tail in prop_oneof![Just(""), Just("\nmore")]) {
         for (kind, layout, max) in
-            [(4, "gray1", None), (5, "gray8", Some(255)), (5, "gray4", Some(15)), (5, "gray8", Some(200)), (6, "rgb8", Some(255))]
+            [(4, "gray1", None), (5, "gray8", Some(255)), (5, "gray4", Some(15)), (5, "gray8", Some(200)), (6, "rgb8", Some(255)), (5, "gray16", Some(65_535)), (6, "rgb16", Some(4095))]
         {
             let image = make(layout, width, height, seed);
             let mut file = pnm(kind, &image, "\n# made by hand\n", max);
-            file.extend(if kind == 4 { packed(&image) } else { image.samples.clone() });
+            file.extend(if kind == 4 || image.layout.bit_depth == 16 { packed(&image) } else { image.samples.clone() });
             file.extend(tail.bytes());
             exact(&file, &image);
         }
@@ -197,7 +268,7 @@ proptest! {
 
     #[test]
     fn text_pnm((width, height, seed) in sizes()) {
-        for (kind, layout, max) in [(1, "gray1", None), (2, "gray8", Some(255)), (2, "gray2", Some(3)), (3, "rgb8", Some(255))] {
+        for (kind, layout, max) in [(1, "gray1", None), (2, "gray8", Some(255)), (2, "gray2", Some(3)), (3, "rgb8", Some(255)), (2, "gray16", Some(65_535))] {
             let image = make(layout, width, height, seed);
             for separators in [[" ", " ", "\n"], ["\n", "\n", "\n"], [" ", "  ", " \n"], [" ", "\t", "\r\n"]] {
                 exact(&pnm_text(kind, &image, max, separators, "\n"), &image);
@@ -219,9 +290,20 @@ proptest! {
 
     #[test]
     fn plain_tiff((width, height, seed) in sizes(), rows in 1..20u32, big: bool, gap in 0..3usize) {
-        for layout in ["gray1", "gray4", "gray8", "graya8", "rgb8", "rgba8", "indexed8"] {
+        for layout in ["gray1", "gray4", "gray8", "graya8", "rgb8", "rgba8", "indexed8", "gray16", "graya16", "rgb16", "rgba16"] {
             let image = make(layout, width, height, seed);
             exact(&tiff(&image, rows.min(height), big, gap), &image);
+        }
+    }
+
+    #[test]
+    fn plain_dicom((width, height, seed) in sizes(), kind in 0..8u32) {
+        let (explicit, signed, frames) = (kind & 1 == 1, kind & 2 != 0, 1 + (kind >> 2));
+        for layout in ["gray8", "rgb8", "gray16", "rgb16"] {
+            let image = make(layout, width, height * frames, seed);
+            for tail in [&b""[..], b"\0", &[0xfc, 0xff, 0xfc, 0xff, b'O', b'B', 0, 0, 2, 0, 0, 0, 1, 2]] {
+                exact(&dicom(&image, explicit, signed, frames, tail), &image);
+            }
         }
     }
 
@@ -323,7 +405,6 @@ fn what_cannot_be_read_says_why() {
         Err(GeneralReason::Unsupported(what)) => what,
         other => panic!("{other:?}"),
     };
-    assert_eq!(unsupported(b"P5\n2 2\n65535\n\0\0\0\0\0\0\0\0"), "PNM: 16-bit samples");
     assert_eq!(unsupported(b"\xff\xd8\xff\xe0 and so on"), "JPEG");
     assert_eq!(opened(b"", Fidelity::Files), Err(GeneralReason::NotAnImage));
     assert_eq!(opened(b"Plain words", Fidelity::Files), Err(GeneralReason::NotAnImage));

@@ -11,7 +11,7 @@ const LAYOUTS: [&str; 11] = ["gray1", "gray2", "gray4", "gray8", "graya8", "rgb8
 fn blank(layout: &str, width: u32, height: u32) -> Image {
     let layout: Layout = layout.parse().unwrap();
     let n = (width * height) as usize * layout.channels();
-    Image::new(width, height, layout, (0..n).map(|i| i as u8 & layout.max_sample()).collect()).unwrap()
+    Image::new(width, height, layout, (0..n).map(|i| i as u8 & layout.max_sample() as u8).collect()).unwrap()
 }
 
 /// A small file of every format, and both recipes of each.

@@ -82,7 +82,7 @@ impl Plan {
             _ => by_dataset + 2,
         };
         let Size { first, second, head, components, reach } = SIZES[size.min(SIZES.len() - 1)];
-        let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6 };
+        let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6, deep: false };
         Self::of_shape(effort, shape, subpixels)
     }
 

@@ -1,8 +1,10 @@
 //! Rates of a network or a Program on images, in bits per subpixel.
 
+use kolmo_codec::alphabet::Alphabet;
 use kolmo_codec::block;
 use kolmo_codec::context::Plane;
 use kolmo_codec::program::Program;
+use kolmo_codec::sample::Sample;
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -24,7 +26,7 @@ pub struct SplitRates {
 }
 
 /// Mean bits per subpixel of a network over whole images.
-pub fn network(weights: &[f32], sampler: &Sampler, planes: &[Plane], bit_depth: u8, rounded: bool) -> f64 {
+pub fn network<S: Sample>(weights: &[f32], sampler: &Sampler, planes: &[Plane<S>], alphabet: Alphabet, rounded: bool) -> f64 {
     let mut patches = Vec::new();
     for (image, plane) in planes.iter().enumerate() {
         let (rows, columns) = plane.shape();
@@ -34,7 +36,7 @@ pub fn network(weights: &[f32], sampler: &Sampler, planes: &[Plane], bit_depth: 
             }
         }
     }
-    let (bits, samples) = HostNet::new(sampler.shape(), weights, rounded).bits(sampler, planes, &patches, bit_depth);
+    let (bits, samples) = HostNet::new(sampler.shape(), weights, rounded).bits(sampler, planes, &patches, alphabet);
     bits / samples as f64
 }
 
@@ -42,12 +44,10 @@ pub fn network(weights: &[f32], sampler: &Sampler, planes: &[Plane], bit_depth: 
 ///
 /// # Errors
 /// `Codec` if an image does not fit the Program.
-pub fn program(program: &Program, planes: &[Plane]) -> Result<f64, Error> {
+pub fn program<S: Sample>(program: &Program, planes: &[Plane<S>]) -> Result<f64, Error> {
     let parts = planes.par_iter().map(|plane| {
-        let (height, width) = plane.shape();
-        let samples = plane.clone().into_samples(&program.order, program.bit_depth);
-        let encoded = block::encode(program, &[block::ImageRef { height, width, samples: &samples }])?;
-        Ok((encoded.ideal_bits, samples.len() as u64))
+        let bits = block::ideal_bits(program, &mut [plane.clone()])?;
+        Ok((bits, plane.samples().len() as u64))
     });
     let parts = parts.collect::<Result<Vec<(u64, u64)>, Error>>()?;
     let (bits, samples) = parts.iter().fold((0u64, 0u64), |sum, part| (sum.0 + part.0, sum.1 + part.1));

@@ -9,7 +9,9 @@
 mod bfloat;
 pub(crate) mod matrix;
 
+use kolmo_codec::alphabet::Alphabet;
 use kolmo_codec::context::Plane;
+use kolmo_codec::sample::Sample;
 use rayon::prelude::*;
 
 use crate::net::{CEILING, NetShape};
@@ -25,12 +27,20 @@ const CHUNK: usize = 1024;
 ///
 /// `weights` as [`Slots`] places them; the network is rounded as the integer Program will be if `rounded`.
 #[must_use]
-pub fn gradient(weights: &[f32], rounded: bool, sampler: &Sampler, planes: &[Plane], patches: &[Patch], bit_depth: u8) -> (f64, usize, Vec<f32>) {
+pub fn gradient<S: Sample>(
+    weights: &[f32],
+    rounded: bool,
+    sampler: &Sampler,
+    planes: &[Plane<S>],
+    patches: &[Patch],
+    alphabet: impl Into<Alphabet>,
+) -> (f64, usize, Vec<f32>) {
+    let alphabet = alphabet.into();
     #[cfg(target_arch = "x86_64")]
     if bfloat::suits(sampler.shape()) {
-        return bfloat::Bfloat::new(sampler.shape(), weights, rounded).gradient(sampler, planes, patches, bit_depth);
+        return bfloat::Bfloat::new(sampler.shape(), weights, rounded).gradient(sampler, planes, patches, alphabet);
     }
-    HostNet::new(sampler.shape(), weights, rounded).gradient(sampler, planes, patches, bit_depth)
+    HostNet::new(sampler.shape(), weights, rounded).gradient(sampler, planes, patches, alphabet)
 }
 
 /// A layer's values.
@@ -80,9 +90,16 @@ impl HostNet {
 
     /// Sum of bits over the patches, number of samples, and the flat gradient of the mean bits per sample.
     #[must_use]
-    pub fn gradient(&self, sampler: &Sampler, planes: &[Plane], patches: &[Patch], bit_depth: u8) -> (f64, usize, Vec<f32>) {
+    pub fn gradient<S: Sample>(
+        &self,
+        sampler: &Sampler,
+        planes: &[Plane<S>],
+        patches: &[Patch],
+        alphabet: impl Into<Alphabet>,
+    ) -> (f64, usize, Vec<f32>) {
+        let alphabet = alphabet.into();
         let chunks = cut(patches, CHUNK);
-        let parts: Vec<_> = chunks.par_iter().map(|chunk| self.chunk(sampler, &sampler.gather(planes, chunk), bit_depth, true)).collect();
+        let parts: Vec<_> = chunks.par_iter().map(|chunk| self.chunk(sampler, &sampler.gather(planes, chunk), alphabet, true)).collect();
         let samples: usize = parts.iter().map(|part| part.1).sum();
         let mut bits = 0.0;
         let mut gradient = vec![0f32; self.parameters];
@@ -96,14 +113,15 @@ impl HostNet {
 
     /// Sum of bits over the patches, and number of samples.
     #[must_use]
-    pub fn bits(&self, sampler: &Sampler, planes: &[Plane], patches: &[Patch], bit_depth: u8) -> (f64, usize) {
+    pub fn bits<S: Sample>(&self, sampler: &Sampler, planes: &[Plane<S>], patches: &[Patch], alphabet: impl Into<Alphabet>) -> (f64, usize) {
+        let alphabet = alphabet.into();
         let chunks = cut(patches, CHUNK);
-        let parts: Vec<_> = chunks.par_iter().map(|chunk| self.chunk(sampler, &sampler.gather(planes, chunk), bit_depth, false)).collect();
+        let parts: Vec<_> = chunks.par_iter().map(|chunk| self.chunk(sampler, &sampler.gather(planes, chunk), alphabet, false)).collect();
         parts.iter().fold((0.0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1))
     }
 
     /// Bits, samples and (if asked for) the gradient of the mean bits per sample of one chunk.
-    fn chunk(&self, sampler: &Sampler, batch: &Batch, bit_depth: u8, backwards: bool) -> (f64, usize, Vec<f32>) {
+    fn chunk(&self, sampler: &Sampler, batch: &Batch, alphabet: Alphabet, backwards: bool) -> (f64, usize, Vec<f32>) {
         let shape = sampler.shape();
         let first = self.stack(&self.first, batch.windows.clone());
         let features = outputs(&first, &batch.windows);
@@ -114,7 +132,7 @@ impl HostNet {
         let width = state.len() / core.max(1);
         let hidden: Vec<Activated> = (0..self.heads.len()).map(|c| self.activate(&self.heads[c][0], join(shape, batch, state, width, c))).collect();
         let outs: Vec<Vec<f32>> = self.heads.iter().zip(&hidden).map(|([_, out], hidden)| sums(out, &hidden.outputs)).collect();
-        let (bits, by_output) = sampler.loss(batch, &outs, bit_depth);
+        let (bits, by_output) = sampler.loss(batch, &outs, alphabet);
         if !backwards {
             return (bits, batch.samples.len(), Vec::new());
         }

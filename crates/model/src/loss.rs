@@ -7,22 +7,20 @@ pub mod lanes;
 
 use std::f32::consts::LN_2;
 
-/// Mass that components and spikes share; the rest is the alphabet's floor.
-const SHARED: f32 = 1.0 - 1.0 / 4096.0;
-/// Bounds of a log2 scale.
-const SCALES: (f32, f32) = (-6.0, 7.5);
-/// Steps of 8-bit samples that one unit of a mean output stands for.
+use kolmo_codec::alphabet::Alphabet;
+
+/// Steps that one unit of a mean output stands for.
 pub const MEAN_STEPS: f32 = 16.0;
 
 /// What a head's distribution is measured on.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
-    /// The sample, in 8-bit steps.
-    pub sample: u8,
-    /// What the means are relative to, in 8-bit steps.
+    /// The sample, in steps.
+    pub sample: f32,
+    /// What the means are relative to, in steps.
     pub reference: f32,
-    /// Values of the spikes, in 8-bit steps.
-    pub spikes: &'a [u8],
+    /// Values of the spikes, in steps.
+    pub spikes: &'a [f32],
 }
 
 /// Shape of the mixture and of the alphabet.
@@ -32,8 +30,37 @@ pub struct Shape {
     pub components: usize,
     /// Spikes.
     pub spikes: usize,
-    /// Bits of a sample.
-    pub bit_depth: u8,
+    /// The symbols.
+    pub alphabet: Alphabet,
+}
+
+/// An alphabet in real numbers.
+#[derive(Debug, Clone, Copy)]
+struct Real {
+    /// Half the width of a symbol, steps.
+    half: f32,
+    /// The largest sample, steps.
+    highest: f32,
+    /// Mass of each symbol whatever the network says.
+    floor: f32,
+    /// Mass that components and spikes share.
+    shared: f32,
+    /// Bounds of a log2 scale.
+    scales: (f32, f32),
+}
+
+impl From<Alphabet> for Real {
+    fn from(alphabet: Alphabet) -> Self {
+        let width = (1u32 << alphabet.log2_width()) as f32 / 256.0;
+        let (low, high) = alphabet.scale_bounds();
+        Self {
+            half: 0.5 * width,
+            highest: (alphabet.size() - 1) as f32 * width,
+            floor: alphabet.floor() as f32 / (1 << 24) as f32,
+            shared: alphabet.weights() as f32 / (1 << 16) as f32,
+            scales: (low as f32 / 4096.0, high as f32 / 4096.0),
+        }
+    }
 }
 
 /// Most components and spikes together.
@@ -45,10 +72,8 @@ const MOST: usize = 40;
 #[inline]
 pub fn bits(shape: Shape, outputs: &[f32], target: &Target<'_>, weight: f32, gradient: &mut [f32]) -> f32 {
     let (k, parts) = (shape.components, shape.components + shape.spikes);
-    let log2_scale = 8 - shape.bit_depth;
-    let half = 0.5 * f32::from(1u16 << log2_scale);
-    let sample = f32::from(target.sample);
-    let highest = f32::from(255u8 >> log2_scale << log2_scale);
+    let Real { half, highest, floor, shared, scales } = shape.alphabet.into();
+    let sample = target.sample;
     let logit = |j: usize| if j < k { outputs[j] } else { outputs[2 * k + j] };
     let top = (0..parts).map(logit).fold(f32::MIN, f32::max);
     let mut share = [0f32; MOST];
@@ -64,26 +89,26 @@ pub fn bits(shape: Shape, outputs: &[f32], target: &Target<'_>, weight: f32, gra
         share[j] /= sum;
         if j < k {
             let mean = target.reference + outputs[k + j] * MEAN_STEPS;
-            let inverse = exp2(-outputs[2 * k + j].clamp(SCALES.0, SCALES.1));
+            let inverse = exp2(-outputs[2 * k + j].clamp(scales.0, scales.1));
             let (zu, zd) = ((sample + half - mean) * inverse, (sample - half - mean) * inverse);
             let (up, up_slope) = if sample >= highest { (1.0, 0.0) } else { logistic(zu) };
-            let (down, down_slope) = if target.sample == 0 { (0.0, 0.0) } else { logistic(zd) };
+            let (down, down_slope) = if sample == 0.0 { (0.0, 0.0) } else { logistic(zd) };
             mass[j] = up - down;
             slopes[j] = (inverse * (down_slope - up_slope), zu * up_slope - zd * down_slope);
         } else {
-            mass[j] = f32::from(u8::from(target.spikes[j - k] == target.sample));
+            mass[j] = f32::from(u8::from(target.spikes[j - k] == sample));
         }
         mixed += share[j] * mass[j];
     }
-    let whole = SHARED * mixed + 1.0 / 4096.0 / f32::from(1u16 << shape.bit_depth);
-    let factor = weight * SHARED / whole;
+    let whole = shared * mixed + floor;
+    let factor = weight * shared / whole;
     for j in 0..parts {
         let by_logit = -factor * share[j] * (mass[j] - mixed);
         if j < k {
             gradient[j] += by_logit;
             gradient[k + j] -= factor / LN_2 * share[j] * slopes[j].0 * MEAN_STEPS;
             let scale = outputs[2 * k + j];
-            let outward = (scale <= SCALES.0 && slopes[j].1 > 0.0) || (scale >= SCALES.1 && slopes[j].1 < 0.0);
+            let outward = (scale <= scales.0 && slopes[j].1 > 0.0) || (scale >= scales.1 && slopes[j].1 < 0.0);
             if !outward {
                 gradient[2 * k + j] += factor * share[j] * slopes[j].1;
             }
@@ -129,32 +154,42 @@ mod tests {
 
     #[test]
     fn bits_equal_the_integer_mixture() {
-        for bit_depth in [1u8, 4, 8] {
-            let shape = Shape { components: 3, spikes: 2, bit_depth };
-            let unit = 1u8 << (8 - bit_depth);
-            for seed in 0..300u64 {
-                let outputs = outputs(seed, 11);
+        for (bit_depth, resolution) in [(1, 0), (4, 0), (8, 0), (9, 0), (12, 2), (13, 0), (16, 4), (16, 7)] {
+            let alphabet = Alphabet::new(bit_depth, resolution);
+            let shape = Shape { components: 3, spikes: 2, alphabet };
+            let width = (1u32 << alphabet.log2_width()) as f32 / 256.0;
+            for seed in 0..300u32 {
+                let outputs = outputs(seed.into(), 11);
                 let integers: Vec<i32> = outputs.iter().map(|&o| (o * 4096.0).round() as i32).collect();
-                let symbol = (seed * 31 % (1 << bit_depth)) as u8;
-                let spikes = [(seed % (1 << bit_depth)) as u8, symbol];
-                let reference = (seed * 7 % 256) as i32;
-                let mut mixture = Mixture::new(bit_depth, 3, 2);
-                mixture.set(&integers, reference, &spikes);
-                let exact = 24.0 - f64::from(mixture.share(symbol).1).log2();
-                let target = Target { sample: symbol * unit, reference: reference as f32, spikes: &spikes.map(|spike| spike * unit) };
+                let symbol = seed * 31 % alphabet.size();
+                let spikes = [seed % alphabet.size(), symbol];
+                // A plane's value, of which some are near the symbol.
+                let reference = if seed % 2 == 0 { seed * 7 % 256 } else { ((symbol << alphabet.log2_scale()) + seed % 50).min(65_535) };
+                let mut mixture = Mixture::new(alphabet, 3, 2);
+                mixture.set(&integers, reference.cast_signed(), &spikes.map(|spike| spike as u16));
+                let exact = 24.0 - f64::from(mixture.share(symbol as u16).1).log2();
+                let reference = reference as f32 * crate::sample::steps_a_value(alphabet);
+                let target = Target { sample: symbol as f32 * width, reference, spikes: &spikes.map(|spike| spike as f32 * width) };
                 let bits = bits(shape, &outputs, &target, 0.0, &mut [0.0; 11]);
-                assert!((f64::from(bits) - exact).abs() < 0.01, "{bit_depth} {seed}: {bits} {exact}");
+                // A symbol's mass is whole.
+                assert!(
+                    (f64::from(bits) - exact).abs() < if exact > 21.0 { 0.6 } else { 0.01 + (exact - 24.0).exp2() * 1.5 },
+                    "{bit_depth} {seed}: {bits} {exact}"
+                );
             }
         }
     }
 
     #[test]
     fn gradient_equals_finite_differences() {
-        let shape = Shape { components: 3, spikes: 2, bit_depth: 8 };
+        let shape = Shape { components: 3, spikes: 2, alphabet: Alphabet::from(8) };
         for seed in 0..40 {
             let outputs = outputs(seed, 11);
-            let target =
-                Target { sample: [0, 17, 120, 255][seed as usize % 4], reference: [3.0, 100.0, 250.0][seed as usize % 3], spikes: &[120, 17] };
+            let target = Target {
+                sample: [0.0, 17.0, 120.0, 255.0][seed as usize % 4],
+                reference: [3.0, 100.0, 250.0][seed as usize % 3],
+                spikes: &[120.0, 17.0],
+            };
             let mut gradient = [0.0; 11];
             bits(shape, &outputs, &target, 1.0, &mut gradient);
             for i in 0..11 {

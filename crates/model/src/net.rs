@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::prelude::*;
 use burn::tensor::{Distribution, Tensor, TensorData};
 use kolmo_codec::program::Tap;
+use kolmo_codec::sample::Sample as _;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub struct NetShape {
     pub components: usize,
     /// Exact neighbour values with mass of their own, at most 6.
     pub spikes: usize,
+    /// Symbols have more than 8 bits, so that more than one input tells a channel's base.
+    #[serde(default)]
+    pub deep: bool,
 }
 
 impl NetShape {
@@ -59,7 +63,8 @@ impl NetShape {
     /// Inputs of the first stage.
     #[must_use]
     pub fn inputs(&self) -> usize {
-        self.window().len() * self.channels + self.channels + 5
+        let levels = if self.deep { u16::LEVELS } else { u8::LEVELS };
+        (self.window().len() + levels) * self.channels + 5
     }
 
     /// Outputs of a head.

@@ -3,18 +3,18 @@
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use kolmo_codec::Limits;
-use kolmo_codec::program::{Dense, Head, Program, Stage};
+use kolmo_codec::program::{Dense, Head, Program, Stage, Wide};
 
 use crate::error::Error;
 use crate::net::{HeadNet, LARGEST_WEIGHT, Layer, Net, NetShape};
 
 /// Rounds a network to integers.
 ///
-/// `order` and `follows` as in [`Program`]; the weight steps are those that [`Net::forward`] uses when `rounded`.
+/// `order`, `follows`, `bit_depth` and `wide` as in [`Program`]; the weight steps are those that [`Net::forward`] uses when `rounded`.
 ///
 /// # Errors
 /// `Codec` if the result breaks one of the codec's bounds.
-pub fn quantise(net: &Net, shape: &NetShape, order: &[u8], follows: &[Option<u8>], bit_depth: u8) -> Result<Program, Error> {
+pub fn quantise(net: &Net, shape: &NetShape, order: &[u8], follows: &[Option<u8>], bit_depth: u8, wide: Option<Wide>) -> Result<Program, Error> {
     let mut stages = vec![Stage { taps: shape.window(), layers: net.first.iter().map(|layer| dense(layer, 512.0)).collect() }];
     if !net.second.is_empty() {
         stages.push(Stage { taps: NetShape::near(), layers: net.second.iter().map(|layer| dense(layer, 512.0)).collect() });
@@ -25,7 +25,7 @@ pub fn quantise(net: &Net, shape: &NetShape, order: &[u8], follows: &[Option<u8>
         follows,
     });
     let program =
-        Program { bit_depth, order: order.to_vec(), stages, heads: heads.collect(), components: shape.components, spikes: shape.spike_taps() };
+        Program { bit_depth, wide, order: order.to_vec(), stages, heads: heads.collect(), components: shape.components, spikes: shape.spike_taps() };
     program.validate(&Limits::default())?;
     Ok(program)
 }
@@ -45,6 +45,7 @@ pub fn dequantise(program: &Program, device: &Device) -> Result<(Net, NetShape),
         head: program.heads.first().and_then(|head| head.hidden.first()).map_or(0, |layer| layer.n_out),
         components: program.components,
         spikes: program.spikes.len(),
+        deep: program.is_deep(),
     };
     let stack = |index: usize| {
         program.stages.get(index).map_or_else(Vec::new, |stage| stage.layers.iter().map(|layer| float(layer, 512.0, device)).collect())
@@ -58,7 +59,7 @@ pub fn dequantise(program: &Program, device: &Device) -> Result<(Net, NetShape),
     let known = follows == crate::train::follows(shape.channels) && shape.spikes <= 6;
     // Rounding the floats must give the same Program again: weights, taps, everything.
     if !known
-        || quantise(&net, &shape, &program.order, &follows, program.bit_depth)?
+        || quantise(&net, &shape, &program.order, &follows, program.bit_depth, program.wide.clone())?
             .stages
             .iter()
             .map(|s| &s.taps)

@@ -1,7 +1,9 @@
 //! Batches: patches of images, gathered on the host as the integer Program will see them.
 
+use kolmo_codec::alphabet::Alphabet;
 use kolmo_codec::context::Plane;
 use kolmo_codec::program::Tap;
+use kolmo_codec::sample::Sample;
 use rayon::prelude::*;
 
 use crate::loss::lanes::{self, LANES, Targets};
@@ -34,12 +36,12 @@ pub struct Batch {
     pub here: Vec<i32>,
     /// Shape `[core, 4]`.
     pub near: Vec<i32>,
-    /// Shape `[core, channels]`, 8-bit steps.
-    pub samples: Vec<u8>,
-    /// What each channel's means are relative to, shape `[core, channels]`, 8-bit steps.
+    /// Shape `[core, channels]`, steps.
+    pub samples: Vec<f32>,
+    /// What each channel's means are relative to, shape `[core, channels]`, steps.
     pub references: Vec<f32>,
-    /// Shape `[core, channels, spikes]`, 8-bit steps.
-    pub spikes: Vec<u8>,
+    /// Shape `[core, channels, spikes]`, steps.
+    pub spikes: Vec<f32>,
 }
 
 /// How pixels become batches.
@@ -66,7 +68,7 @@ impl Sampler {
 
     /// Gathers patches into one batch.
     #[must_use]
-    pub fn gather(&self, planes: &[Plane], patches: &[Patch]) -> Batch {
+    pub fn gather<S: Sample>(&self, planes: &[Plane<S>], patches: &[Patch]) -> Batch {
         let parts: Vec<Batch> = patches.par_iter().map(|patch| self.patch(&planes[patch.image], patch)).collect();
         let around: usize = parts.iter().map(|part| part.residuals.len() / self.shape.channels).sum();
         let mut all = Batch::default();
@@ -87,13 +89,14 @@ impl Sampler {
     }
 
     /// One patch, with the pixels around it that the second stage looks at.
-    fn patch(&self, plane: &Plane, patch: &Patch) -> Batch {
+    fn patch<S: Sample>(&self, plane: &Plane<S>, patch: &Patch) -> Batch {
         let (channels, inputs) = (self.shape.channels, self.shape.inputs());
         let halo = usize::from(!self.shape.second.is_empty());
         let (top, left) = (patch.y.saturating_sub(halo), patch.x.saturating_sub(halo));
         let right = (patch.x + patch.width + halo).min(plane.shape().1);
         let (rows, columns) = (patch.y + patch.height - top, right - left);
         let row_of = |y: usize, x: usize| ((y - top) * columns + x - left) as i32;
+        let unit = steps_a_value(plane.alphabet());
         let mut out = Batch {
             windows: Vec::with_capacity(rows * columns * inputs),
             residuals: Vec::with_capacity(rows * columns * channels),
@@ -107,7 +110,7 @@ impl Sampler {
                 plane.gather(&self.window, y, x, &bases, &mut window);
                 out.windows.extend(window.iter().map(|&value| f32::from(value) * UNIT as f32));
                 let pixel = plane.pixel(y, x);
-                out.residuals.extend(pixel.iter().zip(bases).map(|(&sample, base)| f32::from(i16::from(sample) - base) * UNIT as f32));
+                out.residuals.extend(pixel.iter().zip(bases).map(|(&sample, base)| f32::from(plane.residual(sample, base)) * UNIT as f32));
                 if y < patch.y || x < patch.x || x >= patch.x + patch.width {
                     continue;
                 }
@@ -120,21 +123,27 @@ impl Sampler {
                     out.near.extend(NetShape::near().iter().map(tap));
                 }
                 for c in 0..channels {
-                    let followed = self.follows[c].map_or(0, |earlier| i16::from(pixel[usize::from(earlier)]) - bases[usize::from(earlier)]);
-                    out.samples.push(pixel[c]);
-                    out.references.push(f32::from(bases[c] + followed));
-                    out.spikes.extend(self.spike_taps.iter().map(|&tap| plane.spike(tap, y, x, c, bases[c])));
+                    out.samples.push(value(pixel[c]) * unit);
+                    out.references.push(self.reference(pixel, &bases, c) as f32 * unit);
+                    out.spikes.extend(self.spike_taps.iter().map(|&tap| value(plane.spike(tap, y, x, c, bases[c])) * unit));
                 }
             }
         }
         out
     }
 
+    /// What the means of channel `c` are relative to, as a plane's value.
+    #[inline]
+    pub(crate) fn reference<S: Sample>(&self, pixel: &[S], bases: &[S::Base], c: usize) -> i32 {
+        let followed = |earlier: usize| pixel[earlier].base().into() - bases[earlier].into();
+        bases[c].into() + self.follows[c].map_or(0, |earlier| followed(earlier.into()))
+    }
+
     /// Sum of bits over a batch, and the gradient of their mean with respect to each head's outputs (shape `[core, outputs]` each).
     #[must_use]
-    pub fn loss(&self, batch: &Batch, outputs: &[Vec<f32>], bit_depth: u8) -> (f64, Vec<Vec<f32>>) {
+    pub fn loss(&self, batch: &Batch, outputs: &[Vec<f32>], alphabet: impl Into<Alphabet>) -> (f64, Vec<Vec<f32>>) {
         let (channels, width) = (self.shape.channels, self.shape.outputs());
-        let shape = Shape { components: self.shape.components, spikes: self.spike_taps.len(), bit_depth };
+        let shape = Shape { components: self.shape.components, spikes: self.spike_taps.len(), alphabet: alphabet.into() };
         let weight = 1.0 / (batch.samples.len() as f32);
         let mut total = 0.0;
         let mut gradients = Vec::with_capacity(channels);
@@ -174,7 +183,7 @@ impl Sampler {
         let mut targets = Targets::default();
         for l in 0..LANES {
             let at = (first + l) * channels + c;
-            targets.samples[l] = batch.samples[at].into();
+            targets.samples[l] = batch.samples[at];
             targets.references[l] = batch.references[at];
             for (hit, &value) in targets.hits.iter_mut().zip(&batch.spikes[at * spikes..(at + 1) * spikes]) {
                 hit[l] = f32::from(u8::from(value == batch.samples[at]));
@@ -182,6 +191,16 @@ impl Sampler {
         }
         targets
     }
+}
+
+/// Steps that one of a plane's values is wide.
+pub(crate) fn steps_a_value(alphabet: Alphabet) -> f32 {
+    (1u32 << alphabet.log2_unit()) as f32 / 256.0
+}
+
+/// A sample as a real number.
+pub(crate) fn value<S: Sample>(sample: S) -> f32 {
+    sample.into()
 }
 
 /// A reproducible stream of numbers (SplitMix64, Steele et al. 2014).
@@ -222,7 +241,7 @@ pub struct Dealer {
 impl Dealer {
     /// Patches of up to `side x side` pixels.
     #[must_use]
-    pub fn new(planes: &[Plane], side: usize, seed: u64) -> Self {
+    pub fn new<S: Sample>(planes: &[Plane<S>], side: usize, seed: u64) -> Self {
         let ends = planes.iter().scan(0u64, |end, plane| {
             *end += (plane.shape().0 * plane.shape().1) as u64;
             Some(*end)
@@ -231,7 +250,7 @@ impl Dealer {
     }
 
     /// Patches that hold at least `pixels` pixels together.
-    pub fn deal(&mut self, planes: &[Plane], pixels: usize) -> Vec<Patch> {
+    pub fn deal<S: Sample>(&mut self, planes: &[Plane<S>], pixels: usize) -> Vec<Patch> {
         let mut patches = Vec::new();
         let mut held = 0;
         let total = self.ends.last().copied().unwrap_or(0);

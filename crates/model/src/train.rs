@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use kolmo_codec::alphabet::Alphabet;
 use kolmo_codec::context::Plane;
-use kolmo_codec::program::Program;
+use kolmo_codec::program::{Program, Wide};
+use kolmo_codec::sample::Sample;
 
 use crate::checkpoint::{self, Place};
 use crate::device::Chosen;
@@ -35,17 +37,27 @@ const CHECKED_PIXELS: usize = 50_000;
 
 /// Images of one sample layout, in coding order, by what they are for.
 #[derive(Debug, Clone, Default)]
-pub struct TrainSet {
+pub struct TrainSet<S = u8> {
     /// Learned from.
-    pub train: Vec<Plane>,
+    pub train: Vec<Plane<S>>,
     /// Choose the checkpoint.
-    pub validation: Vec<Plane>,
+    pub validation: Vec<Plane<S>>,
     /// Only measured.
-    pub test: Vec<Plane>,
+    pub test: Vec<Plane<S>>,
     /// Channel coded `i`th.
     pub order: Vec<u8>,
-    /// Bits of a sample.
+    /// Bits of a symbol.
     pub bit_depth: u8,
+    /// How samples of 16 bits became symbols; see [`Program::wide`].
+    pub wide: Option<Wide>,
+}
+
+impl<S> TrainSet<S> {
+    /// The symbols.
+    #[must_use]
+    pub fn alphabet(&self) -> Alphabet {
+        Alphabet::new(self.bit_depth, self.wide.as_ref().map_or(0, |wide| wide.resolution))
+    }
 }
 
 /// The order in which a pixel's channels are coded: alpha first, since what is transparent says most about the rest.
@@ -143,7 +155,7 @@ pub struct Trained {
 ///
 /// # Errors
 /// `InvalidArgument` for an empty set, `Checkpoint` for files that fail, `Cancelled` if the watcher says so.
-pub fn train(set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
+pub fn train<S: Sample>(set: &TrainSet<S>, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
     let device = run.device.device.clone().autodiff();
     let given = run.start.as_ref().filter(|given| given.order == set.order && given.bit_depth == set.bit_depth);
     let given = given.and_then(|given| dequantise(given, &device).ok()).filter(|(_, shape)| *shape == plan.shape);
@@ -172,8 +184,8 @@ fn first_weights(plan: &Plan, run: &Run, device: &Device) -> Net {
 ///
 /// # Errors
 /// As [`train`]; also `InvalidArgument` if the Program does not fit the set or was not made by this crate.
-pub fn tune(program: &Program, set: &TrainSet, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
-    if program.order != set.order || program.bit_depth != set.bit_depth {
+pub fn tune<S: Sample>(program: &Program, set: &TrainSet<S>, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
+    if program.order != set.order || program.bit_depth != set.bit_depth || program.wide != set.wide {
         return Err(Error::InvalidArgument { what: "the Program is for another sample layout".to_owned() });
     }
     let device = run.device.device.clone().autodiff();
@@ -194,8 +206,8 @@ pub fn upload(batch: &Batch, shape: &NetShape, device: &Device) -> Inputs {
     }
 }
 
-struct Trainer<'a> {
-    set: &'a TrainSet,
+struct Trainer<'a, S> {
+    set: &'a TrainSet<S>,
     plan: &'a Plan,
     run: &'a Run,
     sampler: Sampler,
@@ -203,9 +215,9 @@ struct Trainer<'a> {
     /// With gradients.
     device: Device,
     /// A few images of each part: learned from, validation, test.
-    measured: [Vec<Plane>; 3],
+    measured: [Vec<Plane<S>>; 3],
     /// Images that choose the checkpoint.
-    checked: Vec<Plane>,
+    checked: Vec<Plane<S>>,
 }
 
 /// The best network so far, by its rate on the checked images.
@@ -215,8 +227,8 @@ struct Best {
     checks_since: u32,
 }
 
-impl<'a> Trainer<'a> {
-    fn new(set: &'a TrainSet, plan: &'a Plan, run: &'a Run, device: Device) -> Result<Self, Error> {
+impl<'a, S: Sample> Trainer<'a, S> {
+    fn new(set: &'a TrainSet<S>, plan: &'a Plan, run: &'a Run, device: Device) -> Result<Self, Error> {
         if set.train.iter().all(|plane| plane.shape().0 * plane.shape().1 == 0) {
             return Err(Error::InvalidArgument { what: "no image to learn from".to_owned() });
         }
@@ -285,7 +297,7 @@ impl<'a> Trainer<'a> {
         let program = if rounded { self.lower(&tuned)? } else { quantised.clone() };
         let rates = self.measured.each_ref().map(|planes| match planes.is_empty() {
             true => f64::NAN,
-            false => evaluate::network(&float, &self.sampler, planes, self.set.bit_depth, false),
+            false => evaluate::network(&float, &self.sampler, planes, self.set.alphabet(), false),
         });
         let quantised_rates = self.rates(&quantised)?;
         let tuned_rates = self.rates(&program)?;
@@ -305,7 +317,7 @@ impl<'a> Trainer<'a> {
     fn step(&self, weights: &mut [f32], optimiser: &mut Optimiser, dealer: &mut Dealer, pace: &schedule::Pace) -> f64 {
         let patches = dealer.deal(&self.set.train, self.plan.batch_pixels);
         let (bits, samples, mut gradient) = if self.run.device.host {
-            crate::host::gradient(weights, pace.rounded, &self.sampler, &self.set.train, &patches, self.set.bit_depth)
+            crate::host::gradient(weights, pace.rounded, &self.sampler, &self.set.train, &patches, self.set.alphabet())
         } else {
             let net = Net::with_weights(&self.plan.shape, weights, &self.device);
             self.autodiff(&net, &self.sampler.gather(&self.set.train, &patches), pace.rounded)
@@ -323,7 +335,7 @@ impl<'a> Trainer<'a> {
     fn autodiff(&self, net: &Net, batch: &Batch, rounded: bool) -> (f64, usize, Vec<f32>) {
         let outputs = net.forward(&upload(batch, &self.plan.shape, &self.device), rounded);
         let values: Vec<Vec<f32>> = outputs.iter().map(|output| host(output.clone().detach())).collect();
-        let (bits, gradients) = self.sampler.loss(batch, &values, self.set.bit_depth);
+        let (bits, gradients) = self.sampler.loss(batch, &values, self.set.alphabet());
         // The loss and its gradient come from the host: a sum of outputs times their gradients has the same gradient everywhere below.
         let parts = outputs.into_iter().zip(gradients).map(|(output, gradient)| {
             let dims = output.dims();
@@ -336,7 +348,7 @@ impl<'a> Trainer<'a> {
 
     /// Measures the network on the checked images; tells whether the phase has stopped making progress.
     fn check(&self, weights: &[f32], rounded: bool, best: &mut Option<Best>) -> bool {
-        let rate = evaluate::network(weights, &self.sampler, &self.checked, self.set.bit_depth, rounded);
+        let rate = evaluate::network(weights, &self.sampler, &self.checked, self.set.alphabet(), rounded);
         tracing::debug!(rate, rounded, "checked");
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.rate);
         let checks_since = if rate < before - PROGRESS { 0 } else { best.as_ref().map_or(0, |best| best.checks_since + 1) };
@@ -348,11 +360,11 @@ impl<'a> Trainer<'a> {
     }
 
     fn lower(&self, weights: &[f32]) -> Result<Program, Error> {
-        quantise(&self.net(weights), &self.plan.shape, &self.set.order, &self.follows, self.set.bit_depth)
+        quantise(&self.net(weights), &self.plan.shape, &self.set.order, &self.follows, self.set.bit_depth, self.set.wide.clone())
     }
 
     fn rates(&self, program: &Program) -> Result<SplitRates, Error> {
-        let rate = |planes: &Vec<Plane>| if planes.is_empty() { Ok(f64::NAN) } else { evaluate::program(program, planes) };
+        let rate = |planes: &Vec<Plane<S>>| if planes.is_empty() { Ok(f64::NAN) } else { evaluate::program(program, planes) };
         let [train, validation, test] = &self.measured;
         Ok(SplitRates { train: rate(train)?, validation: rate(validation)?, test: rate(test)? })
     }
@@ -364,7 +376,7 @@ fn settle(last: Vec<f32>, best: &mut Option<Best>) -> Vec<f32> {
 }
 
 /// Evenly chosen images of about `pixels` pixels together.
-fn some(planes: &[Plane], pixels: usize) -> Vec<Plane> {
+fn some<S: Sample>(planes: &[Plane<S>], pixels: usize) -> Vec<Plane<S>> {
     let total: usize = planes.iter().map(|plane| plane.shape().0 * plane.shape().1).sum();
     let every = total.div_ceil(pixels.max(1)).max(1);
     planes.iter().step_by(every.min(planes.len().max(1))).cloned().collect()

@@ -20,6 +20,7 @@ use crate::options::{CompressOptions, LearnOptions};
 use crate::picture::Picture;
 use crate::rating::Rating;
 use crate::summary::{Candidate, ProgramSizes, ProgramSummary};
+use crate::symbols::Symbols;
 use crate::work::Crew;
 
 /// zstd's level for what is kept, and for a first guess.
@@ -67,6 +68,13 @@ pub(crate) fn programs(
             if program.is_none() {
                 crew.note(format!("no Program is given for {} images: they are stored the general way", group.layout));
             }
+            let program = match program {
+                Some(program) if !all_known(dataset, group, &program)? => {
+                    crew.note(format!("the Program for {} images does not know all their samples: they are stored the general way", group.layout));
+                    None
+                }
+                program => program,
+            };
             chosen.push(program.map(|program| Chosen { summary: about(group.layout, &program, "given"), program }));
         }
         return Ok(chosen);
@@ -80,6 +88,17 @@ pub(crate) fn programs(
         });
     }
     Ok(chosen)
+}
+
+/// Whether every sample of the group's images has a symbol under the Program.
+fn all_known(dataset: &Dataset, group: &Group, program: &Program) -> Result<bool, Error> {
+    let symbols = Symbols::of(program);
+    for &number in group.items.iter().filter(|_| symbols.wide.is_some()) {
+        if !symbols.know(&*dataset.open(number)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The built-in Program that a group of this size is learned from, if any.
@@ -181,7 +200,8 @@ pub(crate) fn learn_one(dataset: &Dataset, group: &Group, start: Option<&Program
     let stop = crew.stop();
     let from = start.map_or(From::Nothing, From::Prior);
     let &Means { learn, time_budget, most_steps } = means;
-    let lesson = Lesson { from, options: learn, expected_bytes: dataset.expected_bytes(group), time_budget, most_steps };
+    let symbols = Symbols::choose(dataset, group)?;
+    let lesson = Lesson { from, symbols: &symbols, options: learn, expected_bytes: dataset.expected_bytes(group), time_budget, most_steps };
     let learned = learn_group(group.layout, &images, &lesson, crew.observer, stop)?;
     crew.check()?;
     Ok(learned)

@@ -72,7 +72,9 @@ pub(crate) fn by_program(
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
+    // Deep symbols are coded directly.
     let share = match way {
+        _ if program.is_deep() => return by_method(dataset, numbers, program, Method::Direct, aside, crew),
         Way::Fixed(method) => return by_method(dataset, numbers, program, method, aside, crew),
         Way::IfAdaptiveSaves(share) => share,
     };

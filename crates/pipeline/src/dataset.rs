@@ -242,7 +242,7 @@ fn item(entry: &Entry, fidelity: Fidelity) -> Result<(Item, Digest), Error> {
 fn may_be_image(file: &Path) -> Result<bool, Error> {
     let mut head = Vec::new();
     let input = std::fs::File::open(file).map_err(Error::io("read", file))?;
-    input.take(16).read_to_end(&mut head).map_err(Error::io("read", file))?;
+    input.take(open::HEAD_BYTES as u64).read_to_end(&mut head).map_err(Error::io("read", file))?;
     Ok(open::may_be_image(&head))
 }
 
@@ -280,6 +280,7 @@ fn summarise(items: &[Item], report: &clean::Report) -> PreprocessSummary {
             ItemState::Image(picture) => {
                 summary.images += 1;
                 summary.subpixels += picture.subpixels();
+                summary.sample_bytes += picture.sample_bytes();
             }
             ItemState::General(reason) => {
                 summary.general.push(NamedReason { path: item.path.clone(), reason: reason.to_string() });
@@ -288,7 +289,6 @@ fn summarise(items: &[Item], report: &clean::Report) -> PreprocessSummary {
             ItemState::Copy(_) => {}
         }
     }
-    summary.sample_bytes = summary.subpixels;
     summary.duplicates = report.duplicates.iter().map(|&(copy, first)| named(copy, format!("a copy of {}", items[first].path))).collect();
     summary.outliers = report.outliers.iter().map(|outlier| named(outlier.index, outlier.to_string())).collect();
     summary.unreadable = report.unreadable.iter().map(|(number, reason)| named(*number, reason.clone())).collect();

@@ -76,7 +76,7 @@ pub(crate) fn estimate(
         preprocess.file_bytes = all;
         preprocess.images = (preprocess.images as f64 * scale) as u64;
         preprocess.subpixels = (preprocess.subpixels as f64 * scale) as u64;
-        preprocess.sample_bytes = preprocess.subpixels;
+        preprocess.sample_bytes = (preprocess.sample_bytes as f64 * scale) as u64;
     }
     preprocess.seconds = begun.elapsed().as_secs_f64();
     let total = sizes.total as f64;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use kolmo_codec::context::Plane;
 use kolmo_codec::program::Program;
+use kolmo_codec::sample::Sample;
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::split::Part;
 use kolmo_model::checkpoint::Place;
@@ -14,6 +14,7 @@ use crate::Error;
 use crate::observe::{Event, Observer};
 use crate::options::{LearnOptions, StopFlag};
 use crate::summary::{ProgramSummary, RatesSummary, SplitRates};
+use crate::symbols::Symbols;
 
 /// Fewest images that are split at all; smaller groups are learned from whole, and measured on what they learned.
 pub(crate) const FEWEST_TO_SPLIT: usize = 20;
@@ -46,6 +47,8 @@ pub(crate) enum From<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lesson<'a> {
     pub(crate) from: From<'a>,
+    /// Those of all images that are to be coded, also of those that are not learned from.
+    pub(crate) symbols: &'a Symbols,
     pub(crate) options: &'a LearnOptions,
     /// What the images may take once coded.
     pub(crate) expected_bytes: u64,
@@ -68,9 +71,10 @@ pub(crate) fn learn_group(
     observer: &mut dyn Observer,
     stop: &StopFlag,
 ) -> Result<Learned, Error> {
-    let set = train_set(layout, images)?;
-    let subpixels: u64 = images.iter().map(|(image, _)| image.samples.len() as u64).sum();
+    let symbols = lesson.symbols;
+    let subpixels: u64 = images.iter().map(|(image, _)| image.subpixels()).sum();
     let mut plan = Plan::new(lesson.options.effort, layout.channels(), subpixels, lesson.expected_bytes);
+    plan.shape.deep = symbols.is_deep();
     let mut run = run(layout, lesson)?;
     if let From::Prior(program) = lesson.from {
         plan = plan.of_program(program, subpixels)?;
@@ -79,11 +83,19 @@ pub(crate) fn learn_group(
     }
     plan.steps = plan.steps.min(lesson.most_steps.unwrap_or(u64::MAX));
     let mut watcher = Watcher { group: layout.to_string(), observer, stop };
-    let trained = match lesson.from {
-        From::Tuned(program) => train::tune(program, &set, &plan, &run, &mut watcher)?,
-        From::Nothing | From::Prior(_) => train::train(&set, &plan, &run, &mut watcher)?,
+    let trained = if symbols.is_deep() {
+        train(&train_set::<u16>(layout, symbols, images)?, lesson.from, &plan, &run, &mut watcher)?
+    } else {
+        train(&train_set::<u8>(layout, symbols, images)?, lesson.from, &plan, &run, &mut watcher)?
     };
     Ok(learned(layout, trained, &run))
+}
+
+fn train<S: Sample>(set: &TrainSet<S>, from: From<'_>, plan: &Plan, run: &Run, watcher: &mut Watcher<'_>) -> Result<Trained, Error> {
+    Ok(match from {
+        From::Tuned(program) => train::tune(program, set, plan, run, watcher)?,
+        From::Nothing | From::Prior(_) => train::train(set, plan, run, watcher)?,
+    })
 }
 
 fn run(layout: Layout, lesson: &Lesson<'_>) -> Result<Run, Error> {
@@ -98,11 +110,11 @@ fn run(layout: Layout, lesson: &Lesson<'_>) -> Result<Run, Error> {
     })
 }
 
-fn train_set(layout: Layout, images: &[(&Image, Option<Part>)]) -> Result<TrainSet, Error> {
+fn train_set<S: Sample>(layout: Layout, symbols: &Symbols, images: &[(&Image, Option<Part>)]) -> Result<TrainSet<S>, Error> {
     let order = train::coding_order(layout.channels());
-    let mut set = TrainSet { order: order.clone(), bit_depth: layout.bit_depth, ..TrainSet::default() };
+    let mut set = TrainSet { order: order.clone(), bit_depth: symbols.bit_depth, wide: symbols.wide.clone(), ..TrainSet::default() };
     for (image, part) in images {
-        let plane = Plane::new(image.height as usize, image.width as usize, &image.samples, &order, layout.bit_depth)?;
+        let plane = symbols.plane(image, &order)?;
         match part {
             Some(Part::Train) => set.train.push(plane),
             Some(Part::Validation) => set.validation.push(plane),

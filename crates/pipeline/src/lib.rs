@@ -40,6 +40,7 @@ mod program_file;
 mod rating;
 mod spool;
 pub mod summary;
+mod symbols;
 mod tensors;
 #[cfg(test)]
 mod tests;

@@ -40,6 +40,11 @@ impl Picture {
     pub(crate) fn subpixels(&self) -> u64 {
         self.pixels() * self.layout.channels() as u64
     }
+
+    /// Of its samples as they are held, two bytes each above 8 bits.
+    pub(crate) fn sample_bytes(&self) -> u64 {
+        self.subpixels() * if self.layout.bit_depth > 8 { 2 } else { 1 }
+    }
 }
 
 /// Decides which pictures keep their samples: all while there is room, then a fair part of them, the same one whatever their order.

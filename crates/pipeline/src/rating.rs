@@ -1,14 +1,14 @@
 //! What a group of images would take under a Program, from a small part of it.
 
 use kolmo_codec::block::{self, ImageRef, Method};
-use kolmo_codec::context::Plane;
 use kolmo_codec::program::Program;
+use kolmo_codec::sample::Sample;
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::statistics;
-use kolmo_model::train::coding_order;
 
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
+use crate::symbols::Symbols;
 
 /// Images that are looked at, and pixels of all of them together.
 const IMAGES: usize = 400;
@@ -20,7 +20,7 @@ const ADAPTIVE_EVERY: usize = 10;
 
 /// Pieces of a group's images, and how hard they are to predict beside all of them.
 pub(crate) struct Rating {
-    pieces: Vec<Plane>,
+    pieces: Vec<Image>,
     /// Bits that the entropy of simple residuals gives, of the pieces and of all images.
     simple: (f64, f64),
     subpixels: (u64, u64),
@@ -29,7 +29,6 @@ pub(crate) struct Rating {
 impl Rating {
     /// Cuts a piece out of the middle of evenly chosen images.
     pub(crate) fn new(dataset: &Dataset, group: &Group) -> Result<Self, Error> {
-        let order = coding_order(group.layout.channels());
         let side = ((PIXELS / group.items.len().clamp(1, IMAGES)) as f64).sqrt() as usize;
         let mut rating = Self { pieces: Vec::new(), simple: (0.0, 0.0), subpixels: (0, 0) };
         let pictures = || group.items.iter().filter_map(|&number| dataset.items[number].picture());
@@ -44,7 +43,7 @@ impl Rating {
                 let piece = middle(image, side.max(LEAST_SIDE), group.layout)?;
                 rating.simple.0 += statistics::of_image(&piece).residual_bpsp * piece.subpixels() as f64;
                 rating.subpixels.0 += piece.subpixels();
-                rating.pieces.push(Plane::new(piece.height as usize, piece.width as usize, &piece.samples, &order, group.layout.bit_depth)?);
+                rating.pieces.push(piece);
             }
         }
         Ok(rating)
@@ -55,8 +54,10 @@ impl Rating {
         if self.pieces.is_empty() {
             return Ok(0);
         }
-        let mut bits = kolmo_model::evaluate::program(program, &self.pieces)? * self.subpixels.0 as f64;
-        if method == Method::Adaptive {
+        let symbols = Symbols::of(program);
+        let rate = if symbols.is_deep() { self.rate::<u16>(program, &symbols)? } else { self.rate::<u8>(program, &symbols)? };
+        let mut bits = rate * self.subpixels.0 as f64;
+        if method == Method::Adaptive && !symbols.is_deep() {
             bits *= self.adaptive_gain(program)?;
         }
         // Pieces that are harder than the rest tell of more bits than the rest takes.
@@ -65,14 +66,16 @@ impl Rating {
         Ok((bits * scale / 8.0) as u64)
     }
 
+    /// bpsp of direct coding.
+    fn rate<S: Sample>(&self, program: &Program, symbols: &Symbols) -> Result<f64, Error> {
+        let planes = self.pieces.iter().map(|piece| symbols.plane::<S>(piece, &program.order)).collect::<Result<Vec<_>, Error>>()?;
+        Ok(kolmo_model::evaluate::program(program, &planes)?)
+    }
+
     /// Bits of some pieces coded adaptively, as one block, by those of direct coding.
     fn adaptive_gain(&self, program: &Program) -> Result<f64, Error> {
         let some = self.pieces.iter().step_by(ADAPTIVE_EVERY);
-        let samples: Vec<_> = some.clone().map(|piece| piece.clone().into_samples(&program.order, program.bit_depth)).collect();
-        let images = some.zip(&samples).map(|(piece, samples)| {
-            let (height, width) = piece.shape();
-            ImageRef { height, width, samples }
-        });
+        let images = some.map(|piece| ImageRef { height: piece.height as usize, width: piece.width as usize, samples: &piece.samples });
         let images: Vec<_> = images.collect();
         let bits = |method| Ok::<_, Error>(block::encode_as(method, program, &images)?.ideal_bits as f64);
         Ok(bits(Method::Adaptive)? / bits(Method::Direct)?.max(1.0))
@@ -84,8 +87,8 @@ fn middle(image: &Image, side: usize, layout: Layout) -> Result<Image, Error> {
     let (width, height) = (image.width as usize, image.height as usize);
     let (columns, rows) = (width.min(side), height.min(side));
     let (left, top) = ((width - columns) / 2, (height - rows) / 2);
-    let channels = layout.channels();
-    let rows_of = image.samples.chunks_exact(width * channels).skip(top).take(rows);
-    let samples = rows_of.flat_map(|row| &row[left * channels..(left + columns) * channels]).copied().collect();
+    let pixel = image.samples.len() / (width * height).max(1);
+    let rows_of = image.samples.chunks_exact(width * pixel).skip(top).take(rows);
+    let samples = rows_of.flat_map(|row| &row[left * pixel..(left + columns) * pixel]).copied().collect();
     Ok(Image::new(columns as u32, rows as u32, layout, samples)?)
 }

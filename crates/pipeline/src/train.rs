@@ -16,6 +16,7 @@ use crate::options::{CompressOptions, LearnOptions};
 use crate::output::{self, Output};
 use crate::program_file;
 use crate::summary::{ProgramSummary, TrainSummary};
+use crate::symbols::Symbols;
 use crate::work::Crew;
 
 /// Learns a Program for each sample layout found in `input` and writes them to the Program file `output`.
@@ -72,7 +73,8 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
         crew.observer.event(&Event::StepStarted { step: Step::Tune });
         let stop = crew.stop();
         let expected_bytes = dataset.expected_bytes(group);
-        let lesson = Lesson { from: From::Tuned(program), options: learn, expected_bytes, time_budget: *share, most_steps: None };
+        let symbols = Symbols::of(program);
+        let lesson = Lesson { from: From::Tuned(program), symbols: &symbols, options: learn, expected_bytes, time_budget: *share, most_steps: None };
         let learned = learn_group(*layout, &dataset.dealt(group), &lesson, crew.observer, stop)?;
         all.push(*layout, &learned.program, learned.summary);
         tuned += 1;

@@ -73,6 +73,7 @@ fn image_difference(image: &Image, file: &[u8], original: &[u8]) -> Option<Diffe
     }
     if other.samples != image.samples {
         let at = image.samples.iter().zip(&other.samples).take_while(|(a, b)| a == b).count() as u64;
+        let at = at.checked_div(image.layout.sample_bytes() as u64).unwrap_or(0);
         let channels = image.layout.channels() as u64;
         let pixel = at.checked_div(channels).unwrap_or(0);
         let width = u64::from(image.width);

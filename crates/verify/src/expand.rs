@@ -91,7 +91,7 @@ pub fn programs<R>(reader: &Reader<R>, limits: &Limits, budget: &mut Budget) -> 
     let decode = |entry: &ProgramEntry| {
         let layout = layout(entry)?;
         let program = Program::from_bytes(&entry.raw(budget)?, limits)?;
-        if program.channels() != layout.channels() || program.bit_depth() != layout.bit_depth {
+        if program.channels() != layout.channels() || program.sample_bits() != layout.bit_depth {
             return Err(kolmo_codec::Error::Corrupt { what: "Program: it does not fit its sample layout", offset: None }.into());
         }
         Ok((layout, program))

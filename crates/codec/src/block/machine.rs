@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::kernel::{Input, Kernel, Packed, Rows};
 use crate::limits::Budget;
 use crate::program::{Dense, Program, Stage};
+use crate::sample::Sample;
 
 /// One pixel of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -26,17 +27,17 @@ pub(super) struct Cell {
 }
 
 /// Codes symbols under the distributions that a Program gives.
-pub(super) trait Code {
+pub(super) trait Code<S> {
     /// Whether distributions are to be prepared for [`Mixture::find`].
     const FINDS: bool;
 
     /// Codes channel `c` (in coding order) of the pixels of a batch. `symbols` are those in the planes, which only an encoder knows; afterwards they are
     /// those that were coded.
-    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error>;
+    fn code(&mut self, planes: &[Plane<S>], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [S]) -> Result<(), Error>;
 }
 
 /// A Program ready to run, with the memory its later stages look back into.
-pub(super) struct Machine<'p> {
+pub(super) struct Machine<'p, S: Sample> {
     program: &'p Program,
     kernel: Kernel,
     window: Window,
@@ -50,7 +51,8 @@ pub(super) struct Machine<'p> {
     logits: Vec<i32>,
     mixtures: Vec<Mixture>,
     places: Vec<Place>,
-    bases: Vec<[i16; MAX_CHANNELS]>,
+    bases: Vec<[S::Base; MAX_CHANNELS]>,
+    /// In steps.
     residuals: Vec<[i16; MAX_CHANNELS]>,
 }
 
@@ -63,8 +65,8 @@ fn pack(kernel: Kernel, layers: &[Dense], first: impl Fn(usize) -> Input) -> Vec
     layers.iter().enumerate().map(packed).collect()
 }
 
-impl<'p> Machine<'p> {
-    pub(super) fn new(program: &'p Program, kernel: Kernel, slope: usize, planes: &[Plane], budget: &mut Budget) -> Result<Self, Error> {
+impl<'p, S: Sample> Machine<'p, S> {
+    pub(super) fn new(program: &'p Program, kernel: Kernel, slope: usize, planes: &[Plane<S>], budget: &mut Budget) -> Result<Self, Error> {
         let rows = planes.iter().map(|plane| plane.height as u64).sum::<u64>();
         let rings = program.stages.windows(2).map(|pair| Ring::new(&pair[0], &pair[1].taps, program, slope, rows, budget));
         let rings = rings.collect::<Result<Vec<_>, _>>()?;
@@ -110,15 +112,15 @@ impl<'p> Machine<'p> {
             narrow: [vec![0; narrow], vec![0; narrow], vec![0; narrow]],
             wide: vec![0; wide],
             logits: vec![0; logits],
-            mixtures: vec![Mixture::by(kernel, program.bit_depth, program.components, program.spikes.len()); BATCH],
+            mixtures: vec![Mixture::by(kernel, program.alphabet(), program.components, program.spikes.len()); BATCH],
             places: Vec::with_capacity(BATCH),
-            bases: vec![[0; MAX_CHANNELS]; BATCH],
+            bases: vec![[S::Base::default(); MAX_CHANNELS]; BATCH],
             residuals: vec![[0; MAX_CHANNELS]; BATCH],
         })
     }
 
     /// Codes the pixels of one batch.
-    pub(super) fn batch(&mut self, planes: &mut [Plane], cells: &[Cell], code: &mut impl Code) -> Result<(), Error> {
+    pub(super) fn batch(&mut self, planes: &mut [Plane<S>], cells: &[Cell], code: &mut impl Code<S>) -> Result<(), Error> {
         let wide_stride = self.stages[0][0].wide_stride();
         for ((cell, bases), inputs) in cells.iter().zip(&mut self.bases).zip(self.wide.chunks_exact_mut(wide_stride)) {
             let plane = &planes[cell.image];
@@ -152,7 +154,7 @@ impl<'p> Machine<'p> {
     }
 
     /// Gathers the inputs of stage `index` from the features in `narrow[0]` and the ring; returns the new strides.
-    fn look_back(&mut self, index: usize, planes: &[Plane], cells: &[Cell], stride: usize) -> (usize, usize) {
+    fn look_back(&mut self, index: usize, planes: &[Plane<S>], cells: &[Cell], stride: usize) -> (usize, usize) {
         let ring = &self.rings[index - 1];
         let taps = &self.program.stages[index].taps;
         let (narrow_stride, wide_stride) = (self.stages[index][0].narrow_stride(), self.stages[index][0].wide_stride());
@@ -207,40 +209,42 @@ impl<'p> Machine<'p> {
     }
 
     /// Codes channel `c` of each pixel under the outputs of its head.
-    fn code_channel<C: Code>(&mut self, c: usize, planes: &mut [Plane], cells: &[Cell], code: &mut C) -> Result<(), Error> {
+    fn code_channel<C: Code<S>>(&mut self, c: usize, planes: &mut [Plane<S>], cells: &[Cell], code: &mut C) -> Result<(), Error> {
         let program = self.program;
         let out = &self.heads[c].1;
-        let log2_scale = 8 - program.bit_depth;
-        let follows = program.heads[c].follows;
-        let mut spikes = [0u8; u8::MAX as usize];
-        let pixels = cells.iter().zip(&self.bases).zip(&self.residuals);
-        for (((cell, bases), residuals), (logits, mixture)) in pixels.zip(self.logits.chunks_exact(out.output_stride()).zip(&mut self.mixtures)) {
+        let log2_scale = program.alphabet().log2_scale();
+        let symbol_of = |sample: S| S::of(sample.value() >> log2_scale);
+        let at = |cell: &Cell, plane: &Plane<S>| (cell.y * plane.width + cell.x) * plane.channels + c;
+        let follows = program.heads[c].follows.map(usize::from);
+        let mut spikes = [S::default(); u8::MAX as usize];
+        let pixels = cells.iter().zip(&self.bases);
+        for ((cell, bases), (logits, mixture)) in pixels.zip(self.logits.chunks_exact(out.output_stride()).zip(&mut self.mixtures)) {
             let plane = &planes[cell.image];
             for (value, &tap) in spikes.iter_mut().zip(&program.spikes) {
-                *value = plane.spike(tap, cell.y, cell.x, c, bases[c]) >> log2_scale;
+                *value = symbol_of(plane.spike(tap, cell.y, cell.x, c, bases[c]));
             }
-            let reference = bases[c] + follows.map_or(0, |earlier| residuals[usize::from(earlier)]);
-            mixture.set(&logits[..out.n_out()], reference.into(), &spikes[..program.spikes.len()]);
+            let residual = |earlier: usize| -> i32 { plane.samples[at(cell, plane) - c + earlier].base().into() - bases[earlier].into() };
+            let reference = bases[c].into() + follows.map_or(0, residual);
+            mixture.set(&logits[..out.n_out()], reference, &spikes[..program.spikes.len()]);
             if C::FINDS {
                 mixture.prepare();
             }
         }
-        let mut symbols = [0u8; BATCH];
+        let mut symbols = [S::default(); BATCH];
         let symbols = &mut symbols[..cells.len()];
-        let at = |cell: &Cell, plane: &Plane| (cell.y * plane.width + cell.x) * plane.channels + c;
         for (symbol, cell) in symbols.iter_mut().zip(cells) {
             let plane = &planes[cell.image];
-            *symbol = plane.samples[at(cell, plane)] >> log2_scale;
+            *symbol = symbol_of(plane.samples[at(cell, plane)]);
         }
         self.places.clear();
         self.places.extend(cells.iter().map(|cell| Place { image: cell.image, y: cell.y, x: cell.x }));
         code.code(planes, c, &self.places, &self.mixtures[..cells.len()], symbols)?;
         for (((cell, bases), residuals), &mut symbol) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(symbols) {
             let plane = &mut planes[cell.image];
-            let sample = symbol << log2_scale;
+            let sample = S::of(symbol.value() << log2_scale);
             let at = at(cell, plane);
             plane.samples[at] = sample;
-            residuals[c] = i16::from(sample) - bases[c];
+            residuals[c] = plane.residual(sample, bases[c]);
         }
         Ok(())
     }

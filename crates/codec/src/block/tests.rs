@@ -1,7 +1,7 @@
 //! Blocks come back, by any kernel, at the size their Program promises.
 
 use super::*;
-use crate::program::{Dense, Head, Stage, Tap};
+use crate::program::{Dense, Head, Stage, Tap, Wide};
 use crate::{Limits, program};
 
 struct Dice(u64);
@@ -25,6 +25,11 @@ impl Dice {
 
 /// A Program of random weights: predictions are poor, but every wire is in use.
 fn random_program(dice: &mut Dice, channels: u8, bit_depth: u8) -> Program {
+    random_wide_program(dice, channels, bit_depth, None)
+}
+
+/// The same for samples of 16 bits.
+fn random_wide_program(dice: &mut Dice, channels: u8, bit_depth: u8, wide: Option<Wide>) -> Program {
     let taps: Vec<Tap> = [(0, -1), (0, -2), (-1, 0), (-1, -1), (-1, 1), (-1, 3), (-2, 0), (-2, 1)].iter().map(|&(dy, dx)| Tap { dy, dx }).collect();
     let mut program = Program {
         bit_depth,
@@ -33,6 +38,7 @@ fn random_program(dice: &mut Dice, channels: u8, bit_depth: u8) -> Program {
         heads: Vec::new(),
         components: 3,
         spikes: taps[..4].to_vec(),
+        wide,
     };
     for index in 0..2 {
         let inputs = program.stage_inputs(index);
@@ -68,6 +74,98 @@ fn random_programs_code_every_layout() {
     }
 }
 
+/// Samples of 16 bits, some steps from those before them, all of them symbols.
+fn wide_samples(dice: &mut Dice, program: &Program, n: usize) -> Vec<u8> {
+    let wide = program.wide.as_ref().expect("a wide Program");
+    let symbols = if wide.values.is_empty() { 1 << program.bit_depth } else { wide.values.len() as u32 };
+    let mut symbol = dice.roll(symbols);
+    let all = (0..n).map(|_| {
+        symbol = if dice.roll(20) == 0 { dice.roll(symbols) } else { (symbol + dice.roll(64)) % symbols };
+        symbol as u16
+    });
+    let all: Vec<u16> = all.collect();
+    wide.samples(all.into_iter()).expect("each symbol has a sample")
+}
+
+#[test]
+fn random_programs_code_samples_of_16_bits() {
+    let mut dice = Dice(11);
+    let sixteenths: Vec<u16> = (0..4096).map(|value| value * 16 + 5).collect();
+    let few: Vec<u16> = vec![0, 1, 2, 700, 701, 40_000, 65_535];
+    let alphabets =
+        [(9, 0, vec![]), (12, 3, vec![]), (12, 0, sixteenths), (13, 1, vec![]), (16, 0, vec![]), (16, 7, vec![]), (3, 0, few), (8, 0, vec![])];
+    for channels in 1..=4u8 {
+        for (bit_depth, resolution, values) in &alphabets {
+            let wide = Wide { resolution: *resolution, values: values.clone() };
+            let program = random_wide_program(&mut dice, channels, *bit_depth, Some(wide));
+            let read = Program::from_bytes(&program.to_bytes(), &Limits::default());
+            assert_eq!(read.as_ref(), Ok(&program));
+            let shapes = [(5, 7), (1, 1), (30, 3), (2, 70), (0, 4), (19, 34)];
+            let samples = shapes.map(|(h, w)| wide_samples(&mut dice, &program, h * w * usize::from(channels)));
+            let images: Vec<_> = shapes.iter().zip(&samples).map(|(&(height, width), samples)| ImageRef { height, width, samples }).collect();
+            let encoded = encode(&program, &images).expect("encodes");
+            let (ideal_bytes, coded) = (encoded.ideal_bits as f64 / 65_536.0 / 8.0, encoded.bytes.len() as f64);
+            assert!((coded - ideal_bytes).abs() < ideal_bytes * 1e-4 + 8.0, "{coded} bytes, ideal {ideal_bytes}");
+            for kernel in Kernel::all() {
+                let decoded = decode_by(kernel, Method::Direct, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 24)).expect("decodes");
+                assert_eq!(decoded, samples, "{kernel:?} {bit_depth} bits");
+            }
+            let adaptive = encode_as(Method::Adaptive, &program, &images);
+            match program.is_deep() {
+                true => {
+                    assert_eq!(adaptive.unwrap_err().kind(), crate::ErrorKind::InvalidArgument);
+                    let refused = decode_as(Method::Adaptive, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 24));
+                    assert_eq!(refused.unwrap_err().kind(), crate::ErrorKind::Unsupported);
+                }
+                false => {
+                    let bytes = adaptive.expect("encodes").bytes;
+                    let decoded = decode_as(Method::Adaptive, &program, &shapes, &bytes, &mut Budget::new(1 << 24));
+                    assert_eq!(decoded.expect("decodes"), samples);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_that_are_no_symbols_are_refused_both_ways() {
+    let mut dice = Dice(12);
+    let program = random_wide_program(&mut dice, 1, 9, Some(Wide { resolution: 0, values: (100..400).collect() }));
+    for foreign in [[99, 0], [144, 1], [255, 255]] {
+        let refused = encode(&program, &[ImageRef { height: 1, width: 1, samples: &foreign }]);
+        assert_eq!(refused.unwrap_err().kind(), crate::ErrorKind::InvalidArgument);
+    }
+    // A code that says symbol 511, which stands for no sample.
+    let wider = Program { wide: Some(Wide::default()), ..program.clone() };
+    let bytes = encode(&wider, &[ImageRef { height: 1, width: 1, samples: &[255, 1] }]).expect("encodes").bytes;
+    assert_eq!(decode(&program, &[(1, 1)], &bytes, &mut Budget::new(1 << 20)).unwrap_err().kind(), crate::ErrorKind::Corrupt);
+    let symbol_0 = encode(&wider, &[ImageRef { height: 1, width: 1, samples: &[0, 0] }]).expect("encodes").bytes;
+    assert_eq!(decode(&program, &[(1, 1)], &symbol_0, &mut Budget::new(1 << 20)).expect("decodes"), [[100, 0]]);
+}
+
+#[test]
+fn alphabets_that_do_not_exist_are_refused() {
+    let mut dice = Dice(13);
+    let program = random_wide_program(&mut dice, 1, 12, Some(Wide { resolution: 2, values: (0..4000).collect() }));
+    let bytes = program.to_bytes();
+    // Version, bit depth, resolution; number of runs, left out before the run, its values less one.
+    assert_eq!(bytes[..9], [3, 12, 2, 1, 0, 0, 0, 0x9f, 0x0f]);
+    let refused = |changes: &[(usize, u8)]| {
+        let mut bytes = bytes.clone();
+        changes.iter().for_each(|&(at, value)| bytes[at] = value);
+        Program::from_bytes(&bytes, &Limits::default()).map(|_| ()).unwrap_err().kind()
+    };
+    use crate::ErrorKind::{Corrupt, Unsupported};
+    assert_eq!(refused(&[(0, 4)]), Unsupported);
+    for changes in [&[(1, 17)][..], &[(1, 0)], &[(1, 11)], &[(2, 8)], &[(2, 255)], &[(7, 255), (8, 255), (5, 1)], &[(8, 0x10)]] {
+        assert_eq!(refused(changes), Corrupt, "{changes:?}");
+    }
+    let shallow = Program { bit_depth: 8, ..program.clone() };
+    assert!(shallow.validate(&Limits::default()).is_err(), "neither resolution nor 4,000 values go with 8 bits");
+    let unsorted = Program { wide: Some(Wide { resolution: 0, values: vec![3, 3] }), ..program };
+    assert!(unsorted.validate(&Limits::default()).is_err());
+}
+
 #[test]
 fn a_constant_image_costs_next_to_nothing() {
     let tap = Tap { dy: 0, dx: -1 };
@@ -79,6 +177,7 @@ fn a_constant_image_costs_next_to_nothing() {
         heads: vec![Head { hidden: vec![], out: zero(4, 4), follows: None }],
         components: 1,
         spikes: vec![tap],
+        wide: None,
     };
     program.heads[0].out.biases[3] = 30_000; // the spike on W takes all but 2^-7.3 of the mass
     program.validate(&Limits::default()).expect("a valid Program");
@@ -196,6 +295,7 @@ fn adaptive_contexts_are_known_whatever_the_program_looks_at() {
         heads: (0..3).map(|c| Head { hidden: vec![], out: dice.dense(4 + c, 4), follows: None }).collect(),
         components: 1,
         spikes: vec![tap],
+        wide: None,
     };
     program.validate(&Limits::default()).expect("a valid Program");
     assert!(program.slope() <= REACH);

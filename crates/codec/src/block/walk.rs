@@ -12,15 +12,16 @@ use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::limits::Budget;
 use crate::program::Program;
+use crate::sample::Sample;
 
 /// Visits every sample of the planes in coding order, each row `slope` columns behind the one above; `code` says what to keep there.
-pub(super) fn walk(
+pub(super) fn walk<S: Sample>(
     program: &Program,
     kernel: Kernel,
     slope: usize,
-    planes: &mut [Plane],
+    planes: &mut [Plane<S>],
     budget: &mut Budget,
-    code: &mut impl Code,
+    code: &mut impl Code<S>,
 ) -> Result<(), Error> {
     let mut machine = Machine::new(program, kernel, slope, planes, budget)?;
     // Images that still have pixels to come: number, first row among the rows of all, and the step after their last.

@@ -5,15 +5,15 @@ use super::{EDGES, Mixture};
 use crate::kernel::Kernel;
 
 /// [`Mixture::set`]; only for a mixture of this kernel.
-pub(super) fn set(mixture: &mut Mixture, outputs: &[i32], reference: i32, spikes: &[u8]) {
+pub(super) fn set(mixture: &mut Mixture, outputs: &[i32], reference: i32) {
     assert!(mixture.kernel == Kernel::Avx2);
     // SAFETY: a kernel is chosen only where its instructions exist.
-    unsafe { set_compiled(mixture, outputs, reference, spikes) }
+    unsafe { set_compiled(mixture, outputs, reference) }
 }
 
 #[target_feature(enable = "avx2")]
-fn set_compiled(mixture: &mut Mixture, outputs: &[i32], reference: i32, spikes: &[u8]) {
-    mixture.set_plain(outputs, reference, spikes);
+fn set_compiled(mixture: &mut Mixture, outputs: &[i32], reference: i32) {
+    mixture.set_plain(outputs, reference);
 }
 
 /// [`Mixture::masses`]; only for a mixture of this kernel.

@@ -13,7 +13,7 @@ use std::arch::x86_64::{
 };
 
 use super::logistic::PAIRS;
-use super::{EDGES, FLOOR, MEAN_BOUNDS, Mixture, PARTS, PRECISION, SCALE_BOUNDS, WEIGHTS};
+use super::{EDGES, Mixture, PARTS, PRECISION};
 use crate::kernel::Kernel;
 use crate::tables::EXP2_NEG;
 
@@ -29,10 +29,10 @@ static EXP2_LESS_ONE: [u16; 256] = {
 };
 
 /// [`Mixture::set`]; only for a mixture of this kernel.
-pub(super) fn set(mixture: &mut Mixture, outputs: &[i32], reference: i32, spikes: &[u8]) {
+pub(super) fn set(mixture: &mut Mixture, outputs: &[i32], reference: i32) {
     assert!(mixture.kernel == Kernel::Avx512 && outputs.len() == 3 * mixture.components + mixture.values.len());
     // SAFETY: a kernel is chosen only where its instructions exist; the outputs are as many as the parts ask for.
-    unsafe { set_compiled(mixture, outputs, reference, spikes) }
+    unsafe { set_compiled(mixture, outputs, reference) }
 }
 
 /// [`Mixture::masses`]; only for a mixture of this kernel.
@@ -71,11 +71,12 @@ fn upper_product(values: __m512i, factor: u32) -> __m512i {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn set_compiled(mixture: &mut Mixture, outputs: &[i32], reference: i32, spikes: &[u8]) {
-    let k = mixture.components;
+fn set_compiled(mixture: &mut Mixture, outputs: &[i32], reference: i32) {
+    let (k, alphabet) = (mixture.components, mixture.alphabet);
+    let total = alphabet.weights();
     let count = k + mixture.values.len();
     if count > PARTS {
-        return mixture.set_plain(outputs, reference, spikes);
+        return mixture.set_plain(outputs, reference);
     }
     let (all, components) = (((1u32 << count) - 1) as u16, ((1u32 << k) - 1) as u16);
     // SAFETY: only lanes of the masks are read: outputs `0..k`, and from lane `k` on those from `3 k` on.
@@ -91,13 +92,13 @@ fn set_compiled(mixture: &mut Mixture, outputs: &[i32], reference: i32, spikes: 
     let falls = _mm512_maskz_mov_epi32(all & !gone, falls);
     let sum = _mm512_reduce_add_epi32(falls);
     // See `share`.
-    let inverse = (u64::from(WEIGHTS) << 32) / u64::from(sum.cast_unsigned().max(1 << 16));
+    let inverse = (u64::from(total) << 32) / u64::from(sum.cast_unsigned().max(1 << 16));
     let whole = upper_product(falls, inverse as u32);
-    let exact = _mm512_mullo_epi32(falls, _mm512_set1_epi32(WEIGHTS.cast_signed()));
+    let exact = _mm512_mullo_epi32(falls, _mm512_set1_epi32(total.cast_signed()));
     let rest = _mm512_sub_epi32(exact, _mm512_mullo_epi32(whole, _mm512_set1_epi32(sum)));
     let short = _mm512_cmp_epu32_mask::<_MM_CMPINT_NLT>(rest, _mm512_set1_epi32(sum));
     let shared = _mm512_mask_add_epi32(whole, short, whole, _mm512_set1_epi32(1));
-    let left = WEIGHTS.wrapping_sub(_mm512_reduce_add_epi32(shared).cast_unsigned());
+    let left = total.wrapping_sub(_mm512_reduce_add_epi32(shared).cast_unsigned());
     let shared = _mm512_mask_add_epi32(shared, 1 << heaviest, shared, _mm512_set1_epi32(left.cast_signed()));
     // SAFETY: weights are padded to 16.
     unsafe { _mm512_storeu_si512(mixture.weights.as_mut_ptr().cast::<__m512i>(), shared) };
@@ -110,9 +111,10 @@ fn set_compiled(mixture: &mut Mixture, outputs: &[i32], reference: i32, spikes: 
     };
     // Outputs far outside the bounds stay outside when they are limited first, so that the sum cannot wrap.
     let limited = |values, (low, high): (i32, i32)| _mm512_min_epi32(_mm512_max_epi32(values, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));
-    let near = limited(means, (4 * MEAN_BOUNDS.0, 4 * MEAN_BOUNDS.1));
-    let means = limited(_mm512_add_epi32(near, _mm512_set1_epi32(reference << 8)), MEAN_BOUNDS);
-    let scales = _mm512_srai_epi32::<4>(limited(scales, SCALE_BOUNDS));
+    let bound = alphabet.mean_bound();
+    let near = limited(means, (-4 * bound, 4 * bound));
+    let means = limited(_mm512_add_epi32(near, _mm512_set1_epi32(reference)), (-bound, bound));
+    let scales = _mm512_srai_epi32::<4>(limited(scales, alphabet.scale_bounds()));
     let mantissas = exp2(_mm512_and_si512(scales, _mm512_set1_epi32(255)));
     let shifts = _mm512_add_epi32(_mm512_srai_epi32::<8>(scales), _mm512_set1_epi32(11));
     // SAFETY: all three are padded to 16; only the components' lanes are written.
@@ -121,7 +123,6 @@ fn set_compiled(mixture: &mut Mixture, outputs: &[i32], reference: i32, spikes: 
         _mm512_mask_storeu_epi32(mixture.mantissas.as_mut_ptr().cast(), components, mantissas);
         _mm512_mask_storeu_epi32(mixture.shifts.as_mut_ptr().cast(), components, shifts);
     }
-    mixture.keep(spikes);
 }
 
 /// Values of even lanes and of odd lanes, both in the lower halves of 64 bits, side by side again.
@@ -135,7 +136,7 @@ fn interleave(even: __m512i, odd: __m512i) -> __m512i {
 fn masses_compiled(mixture: &Mixture, start: u32, log2_stride: u32) -> [u32; EDGES] {
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     let symbols = _mm512_add_epi32(_mm512_set1_epi32(start.cast_signed()), _mm512_mullo_epi32(lanes, _mm512_set1_epi32(1 << log2_stride)));
-    let width = (256 << mixture.log2_scale()) << log2_stride;
+    let width = (1 << mixture.alphabet.log2_width()) << log2_stride;
     let edges = _mm512_add_epi32(_mm512_set1_epi32(mixture.edge(start)), _mm512_mullo_epi32(lanes, _mm512_set1_epi32(width)));
     let (low, high) = (_mm512_set1_epi64(-12 << 13), _mm512_set1_epi64(12 << 13));
     let (mut even, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
@@ -163,7 +164,7 @@ fn masses_compiled(mixture: &Mixture, start: u32, log2_stride: u32) -> [u32; EDG
         odd = _mm512_add_epi64(odd, _mm512_mul_epu32(_mm512_srli_epi64::<32>(below), weight));
     }
     let mixed = interleave(_mm512_srli_epi64::<16>(even), _mm512_srli_epi64::<16>(odd));
-    let floor = _mm512_mullo_epi32(symbols, _mm512_set1_epi32((FLOOR >> mixture.bit_depth).cast_signed()));
+    let floor = _mm512_mullo_epi32(symbols, _mm512_set1_epi32(mixture.alphabet.floor().cast_signed()));
     let mut masses = _mm512_add_epi32(mixed, floor);
     for (&weight, &value) in mixture.weights[mixture.components..].iter().zip(&mixture.values) {
         let above = _mm512_cmpgt_epu32_mask(symbols, _mm512_set1_epi32(value.cast_signed()));

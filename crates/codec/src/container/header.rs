@@ -73,7 +73,7 @@ impl Header {
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&VERSION.0.to_le_bytes());
-        out.extend_from_slice(&VERSION.1.to_le_bytes());
+        out.extend_from_slice(&self.minor.to_le_bytes());
         out.extend_from_slice(&FEATURES.to_le_bytes());
         let fidelity = match self.fidelity {
             Fidelity::Files => 0,

@@ -3,6 +3,7 @@
 
 use super::{MAX_CHANNELS, Plane};
 use crate::program::Tap;
+use crate::sample::Sample;
 
 /// Taps of a stage 0, in runs of neighbours.
 #[derive(Debug, Clone)]
@@ -53,13 +54,13 @@ impl Window {
 
     /// As [`Plane::gather`], whose taps these are. `out` may be longer.
     #[inline]
-    pub(crate) fn gather(&self, plane: &Plane, y: usize, x: usize, bases: &[i16; MAX_CHANNELS], out: &mut [i16]) {
+    pub(crate) fn gather<S: Sample>(&self, plane: &Plane<S>, y: usize, x: usize, bases: &[S::Base; MAX_CHANNELS], out: &mut [i16]) {
         if y < self.up || x < self.left || x + self.right >= plane.width {
             return plane.gather(&self.taps, y, x, bases, out);
         }
         /// Longest window row: 31 columns of 4 channels.
         const LONGEST: usize = 31 * MAX_CHANNELS;
-        let mut repeated = [0i16; LONGEST];
+        let mut repeated = [S::Base::default(); LONGEST];
         for (at, base) in repeated[..self.longest].iter_mut().zip(bases[..self.channels].iter().cycle()) {
             *at = *base;
         }
@@ -67,8 +68,8 @@ impl Window {
         for run in &self.runs {
             let (differences, more) = rest.split_at_mut(run.values);
             let start = ((y - run.up) * plane.width).wrapping_add_signed(run.dx).wrapping_add(x) * self.channels;
-            for ((to, &sample), base) in differences.iter_mut().zip(&plane.samples[start..start + run.values]).zip(&repeated) {
-                *to = i16::from(sample) - base;
+            for ((to, &sample), &base) in differences.iter_mut().zip(&plane.samples[start..start + run.values]).zip(&repeated) {
+                *to = plane.residual(sample, base);
             }
             rest = more;
         }

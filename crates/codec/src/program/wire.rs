@@ -3,12 +3,14 @@
 //! Weights of a layer stand together, unit after unit, then its step codes (each as the difference from the one before), then its biases
 //! (low bytes, then high bytes): bytes of one kind side by side code shorter.
 
-use super::{Dense, Head, Program, Stage, Tap};
+use super::{Dense, Head, Program, Stage, Tap, Wide};
+use crate::alphabet::MAX_BIT_DEPTH;
 use crate::error::Error;
 use crate::limits::{Budget, Limits};
 
-/// Version of the Program's own layout.
+/// Version of the Program's own layout, for samples of up to 8 bits and of 16 bits; 2 was never written.
 const VERSION: u8 = 1;
+const WIDE_VERSION: u8 = 3;
 /// `follows` of a head that follows none.
 const NONE: u8 = 0xff;
 
@@ -16,7 +18,12 @@ impl Program {
     /// Serialises it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, self.bit_depth, small(self.order.len())];
+        let mut out = vec![if self.wide.is_some() { WIDE_VERSION } else { VERSION }, self.bit_depth];
+        if let Some(wide) = &self.wide {
+            out.push(wide.resolution);
+            put_values(&mut out, &wide.values);
+        }
+        out.push(small(self.order.len()));
         out.extend(&self.order);
         out.push(small(self.components));
         put_taps(&mut out, &self.spikes);
@@ -43,15 +50,23 @@ impl Program {
         let mut budget = Budget::new(limits.memory_bytes);
         let mut reader = Reader { bytes };
         let version = reader.byte()?;
-        if version != VERSION {
-            return Err(Error::Unsupported { what: "Program version", found: version.into(), known: VERSION.into() });
+        if ![VERSION, WIDE_VERSION].contains(&version) {
+            return Err(Error::Unsupported { what: "Program version", found: version.into(), known: WIDE_VERSION.into() });
         }
         let bit_depth = reader.byte()?;
+        let wide = match version {
+            WIDE_VERSION => Some(Wide { resolution: reader.byte()?, values: reader.values(&mut budget)? }),
+            _ => None,
+        };
+        // Inputs are counted by it, so it comes before all else.
+        if bit_depth > if wide.is_some() { MAX_BIT_DEPTH } else { 8 } {
+            return Err(Error::corrupt("bit depth of a Program"));
+        }
         let channels = reader.byte()?;
         let order = reader.take(channels.into())?.to_vec();
         let components = usize::from(reader.byte()?);
         let spikes = reader.taps()?;
-        let mut program = Self { bit_depth, order, stages: Vec::new(), heads: Vec::new(), components, spikes };
+        let mut program = Self { bit_depth, wide, order, stages: Vec::new(), heads: Vec::new(), components, spikes };
         let mut shapes = Vec::new();
         for index in 0..usize::from(reader.byte()?) {
             let taps = reader.taps()?;
@@ -114,6 +129,20 @@ fn put_dense(out: &mut Vec<u8>, layer: &Dense) {
     out.extend(layer.biases.iter().map(|bias| bias.to_le_bytes()[1]));
 }
 
+/// Runs of values that follow each other: how many runs, then for each how many values are left out before it and how many it has, less one.
+fn put_values(out: &mut Vec<u8>, values: &[u16]) {
+    let runs: Vec<&[u16]> = values.chunk_by(|a, b| a.checked_add(1) == Some(*b)).collect();
+    let mut put = |number: usize| out.extend(u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes());
+    put(runs.len());
+    let mut next = 0usize;
+    for run in runs {
+        let first = run.first().map_or(0, |&first| usize::from(first));
+        put(first.saturating_sub(next));
+        put(run.len().saturating_sub(1));
+        next = first.saturating_add(run.len());
+    }
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
 }
@@ -128,6 +157,29 @@ impl<'a> Reader<'a> {
 
     fn byte(&mut self) -> Result<u8, Error> {
         self.take(1)?.first().copied().ok_or(Error::corrupt("Program"))
+    }
+
+    fn number(&mut self) -> Result<u16, Error> {
+        let low = self.byte()?;
+        Ok(u16::from_le_bytes([low, self.byte()?]))
+    }
+
+    /// What [`put_values`] wrote, in no other way.
+    fn values(&mut self, budget: &mut Budget) -> Result<Vec<u16>, Error> {
+        let corrupt = || Error::corrupt("sample values of a Program");
+        let mut values = Vec::new();
+        let mut next = 0u32;
+        for run in 0..self.number()? {
+            let (gap, more) = (u32::from(self.number()?), u32::from(self.number()?));
+            let first = next.saturating_add(gap);
+            next = first.saturating_add(more).saturating_add(1);
+            if (gap == 0 && run > 0) || next > 1 << 16 {
+                return Err(corrupt());
+            }
+            budget.take("Program", u64::from(more).saturating_add(1), 2)?;
+            values.extend((first..next).map(|value| value as u16));
+        }
+        Ok(values)
     }
 
     fn taps(&mut self) -> Result<Vec<Tap>, Error> {

@@ -34,7 +34,7 @@ impl RangeDecoder {
     /// # Errors
     /// `Corrupt` if the bytes cannot come from an encoder.
     #[inline]
-    pub(crate) fn decode(&mut self, mixture: &Mixture) -> Result<u8, Error> {
+    pub(crate) fn decode(&mut self, mixture: &Mixture) -> Result<u16, Error> {
         self.coder.decode_symbol(Model(mixture)).map_err(|_| Error::corrupt("code of a block"))
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct RangeEncoder {
 impl RangeEncoder {
     /// Encodes one symbol of the mixture's alphabet.
     #[inline]
-    pub(crate) fn encode(&mut self, symbol: u8, mixture: &Mixture) {
+    pub(crate) fn encode(&mut self, symbol: u16, mixture: &Mixture) {
         let (_, width) = mixture.share(symbol);
         self.ideal_bits += cost(width);
         // Every symbol of a mixture has mass and the backend is a Vec: neither error can occur.

@@ -35,7 +35,7 @@ fn decode_unguarded(bytes: &[u8], format: ImageFormat, name: &str, limits: &Open
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut memory = Limits::default();
-    memory.max_alloc = Some(limits.subpixels.saturating_mul(2).saturating_add(1 << 20));
+    memory.max_alloc = Some(limits.subpixels.saturating_mul(4).saturating_add(1 << 20));
     reader.limits(memory);
     let mut decoder = reader.into_decoder().map_err(reason)?;
     if decoder.original_color_type() == ExtendedColorType::Cmyk8 {
@@ -46,14 +46,23 @@ fn decode_unguarded(bytes: &[u8], format: ImageFormat, name: &str, limits: &Open
         ColorType::La8 => Colour::GrayAlpha,
         ColorType::Rgb8 => Colour::Rgb,
         ColorType::Rgba8 => Colour::Rgba,
-        _ => return Err(GeneralReason::Unsupported(format!("{name}: samples of more than 8 bits"))),
+        ColorType::L16 => Colour::Gray,
+        ColorType::La16 => Colour::GrayAlpha,
+        ColorType::Rgb16 => Colour::Rgb,
+        ColorType::Rgba16 => Colour::Rgba,
+        _ => return Err(GeneralReason::Unsupported(format!("{name}: samples of more than 16 bits"))),
     };
+    let deep = decoder.color_type().bytes_per_pixel() as usize > colour.channels();
+    let layout = if deep { Layout::sixteen(colour) } else { Layout::eight(colour) };
     let (width, height) = decoder.dimensions();
-    limits.allow(width, height, Layout::eight(colour), bytes.len())?;
+    limits.allow(width, height, layout, bytes.len())?;
     let icc_profile = decoder.icc_profile().map_err(reason)?.unwrap_or_default();
     let n = usize::try_from(decoder.total_bytes()).map_err(|_| GeneralReason::Unreadable(format!("{name}: sizes contradict each other")))?;
     let mut samples = vec![0; n];
     decoder.read_image(&mut samples).map_err(reason)?;
-    let image = Image::new(width, height, Layout::eight(colour), samples).map_err(|error| GeneralReason::Unreadable(format!("{name}: {error}")))?;
+    if deep {
+        samples.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| *pair = u16::from_ne_bytes(*pair).to_le_bytes());
+    }
+    let image = Image::new(width, height, layout, samples).map_err(|error| GeneralReason::Unreadable(format!("{name}: {error}")))?;
     Ok(Decoded { image, icc_profile })
 }

@@ -1,4 +1,4 @@
-//! PNG: gray, gray+alpha, RGB, RGBA and palette images of up to 8 bits a sample.
+//! PNG: gray, gray+alpha, RGB, RGBA and palette images of up to 16 bits a sample.
 //!
 //! The recipe of a file, after its tag: chunks before the image data; padding bits; row filters; deflate settings; bytes
 //! after the end of the zlib stream; sizes of the `IDAT` chunks; chunks after them; bytes after `IEND`. Width, height and
@@ -87,7 +87,7 @@ fn plain(parts: &Parts<'_>) -> Vec<u8> {
         png_chunk::write(&facts, writer);
     };
     let layout = parts.header.layout;
-    let photo_like = layout.bit_depth == 8 && layout.colour != crate::layout::Colour::Indexed;
+    let photo_like = layout.bit_depth >= 8 && layout.colour != crate::layout::Colour::Indexed;
     let filters = if photo_like { Filters::Rule(Rule::Libpng) } else { Filters::Uniform(0) };
     let mut writer = Writer::new(tag::PNG);
     facts(&parts.before, &mut writer);
@@ -184,7 +184,8 @@ fn deinterlace(parts: &Parts<'_>) -> Result<Image, GeneralReason> {
         (x as usize, y as usize, dx as usize, dy as usize, columns, row_bytes, bytes)
     });
     let (raw, _) = inflate(&parts.data, passes.iter().map(|pass| pass.6).sum())?;
-    let channels = layout.channels();
+    // Bytes of samples.
+    let channels = layout.channels() * layout.sample_bytes();
     let row_samples = width as usize * channels;
     let mut samples = vec![0; row_samples * height as usize];
     let mut left = raw.as_slice();

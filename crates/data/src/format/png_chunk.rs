@@ -83,9 +83,6 @@ impl Header {
             6 => Colour::Rgba,
             _ => return Err(unreadable("unknown colour type")),
         };
-        if depth == 16 {
-            return Err(unsupported("16-bit samples"));
-        }
         let layout = Layout::new(colour, depth).map_err(|_| unreadable("unknown bit depth"))?;
         if compression != 0 || filter != 0 || interlace > 1 {
             return Err(unsupported("unknown compression, filter or interlace method"));

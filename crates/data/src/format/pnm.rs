@@ -1,4 +1,4 @@
-//! PNM: `P1` to `P6` with values up to 255.
+//! PNM: `P1` to `P6` with values up to 65535.
 //!
 //! The recipe keeps the magic digit, the largest value and everything between the numbers of the header; width and height come
 //! from the image. Text files (`P1` to `P3`) are rebuilt from what separates samples, pixels, rows and lines.
@@ -80,7 +80,6 @@ impl<'a> Header<'a> {
         };
         match max {
             Some(0 | 0x1_0000..) => return Err(unreadable("the largest value is not within 1..=65535")),
-            Some(256..) => return Err(GeneralReason::Unsupported("PNM: 16-bit samples".to_owned())),
             _ => {}
         }
         if width == 0 || height == 0 {
@@ -93,16 +92,21 @@ impl<'a> Header<'a> {
         if matches!(self.kind, b'3' | b'6') { Colour::Rgb } else { Colour::Gray }
     }
 
+    /// Bits of a sample where they do not depend on the samples.
+    fn whole(&self) -> Layout {
+        if self.max > Some(255) { Layout::sixteen(self.colour()) } else { Layout::eight(self.colour()) }
+    }
+
     /// Gray values up to 1, 3 or 15 are samples of 1, 2 or 4 bits if they keep their word.
     fn layout(&self, samples: &[u8]) -> Layout {
         let bit_depth = match self.max {
             None | Some(1) => 1,
             Some(3) => 2,
             Some(15) => 4,
-            _ => 8,
+            _ => return self.whole(),
         };
         match Layout::new(self.colour(), bit_depth) {
-            Ok(layout) if samples.iter().all(|&sample| sample <= layout.max_sample()) => layout,
+            Ok(layout) if samples.iter().all(|&sample| u16::from(sample) <= layout.max_sample()) => layout,
             _ => Layout::eight(self.colour()),
         }
     }
@@ -139,7 +143,7 @@ fn copy_header(reader: &mut Reader<'_>, image: &Image, file: &mut Vec<u8>) -> Re
 pub(crate) fn open(bytes: &[u8], _: Fidelity, limits: &OpenLimits) -> Result<Parted, GeneralReason> {
     let mut scanner = Scanner { left: bytes };
     let header = Header::read(&mut scanner)?;
-    limits.allow(header.width, header.height, Layout::eight(header.colour()), bytes.len())?;
+    limits.allow(header.width, header.height, header.whole(), bytes.len())?;
     if matches!(header.kind, b'1'..=b'3') { open_text(&header, scanner) } else { open_binary(&header, &scanner) }
 }
 
@@ -149,7 +153,7 @@ fn open_binary(header: &Header<'_>, scanner: &Scanner<'_>) -> Result<Parted, Gen
         _ => return Err(unreadable("no white space after the header")),
     };
     let one_bit = header.kind == b'4';
-    let stored = Layout::new(header.colour(), if one_bit { 1 } else { 8 }).unwrap_or(Layout::eight(header.colour()));
+    let stored = if one_bit { Layout::new(header.colour(), 1).unwrap_or(header.whole()) } else { header.whole() };
     let row_bytes = pack::row_bytes(header.width, stored);
     let (raster, tail) = raster.split_at_checked(row_bytes * header.height as usize).ok_or_else(|| unreadable("the file ends early"))?;
     let mut writer = Writer::new(tag::PNM);
@@ -166,6 +170,7 @@ pub(crate) fn rebuild(reader: &mut Reader<'_>, image: &Image) -> Result<Vec<u8>,
     match (kind, image.layout.bit_depth) {
         (b'4', 1) => file.extend_from_slice(&pack::pack(image)),
         (b'4', _) => return Err(Error::corrupt("recipe: PNM kind for this sample layout")),
+        (_, 16) => file.extend_from_slice(&pack::pack(image)),
         _ => file.extend_from_slice(&image.samples),
     }
     file.extend_from_slice(reader.string("recipe: bytes after the PNM")?);
@@ -213,7 +218,10 @@ fn open_text(header: &Header<'_>, mut scanner: Scanner<'_>) -> Result<Parted, Ge
         if value > max {
             return Err(unreadable("a sample is larger than the largest value"));
         }
-        samples.push(value as u8);
+        match max {
+            ..=255 => samples.push(value as u8),
+            _ => samples.extend_from_slice(&(value as u16).to_le_bytes()),
+        }
         let gap = scanner.gap();
         if gap.is_empty() && header.kind != b'1' && i + 1 < n {
             return Err(unreadable(if scanner.left.is_empty() { "the file ends early" } else { "a number is missing" }));
@@ -264,9 +272,11 @@ pub(crate) fn rebuild_text(reader: &mut Reader<'_>, image: &Image) -> Result<Vec
     let (channels, row) = (image.layout.channels(), image.row_samples());
     let longest = separators.between.iter().map(|separator| separator.len()).max().unwrap_or(0);
     file.reserve_exact(image.samples.len().saturating_mul(3 + longest));
-    for (i, sample) in image.samples.iter().enumerate() {
-        push_decimal(*sample, &mut file);
-        if i + 1 < image.samples.len() {
+    let unit = image.layout.sample_bytes();
+    let n = image.samples.len() / unit;
+    for (i, sample) in image.samples.chunks_exact(unit).enumerate() {
+        push_decimal(sample.iter().rev().fold(0, |value, &byte| value << 8 | u16::from(byte)), &mut file);
+        if i + 1 < n {
             file.extend_from_slice(separators.after(i, channels, row));
         }
     }
@@ -275,12 +285,11 @@ pub(crate) fn rebuild_text(reader: &mut Reader<'_>, image: &Image) -> Result<Vec
     Ok(file)
 }
 
-fn push_decimal(value: u8, file: &mut Vec<u8>) {
-    if value >= 100 {
-        file.push(b'0' + value / 100);
+fn push_decimal(value: u16, file: &mut Vec<u8>) {
+    for place in [10_000, 1000, 100, 10] {
+        if value >= place {
+            file.push(b'0' + (value / place % 10) as u8);
+        }
     }
-    if value >= 10 {
-        file.push(b'0' + value / 10 % 10);
-    }
-    file.push(b'0' + value % 10);
+    file.push(b'0' + (value % 10) as u8);
 }

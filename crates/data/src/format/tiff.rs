@@ -36,7 +36,8 @@ pub(crate) fn open(bytes: &[u8], fidelity: Fidelity, limits: &OpenLimits) -> Res
 
 /// `None` if the strips are damaged, out of order, or of a deflate we cannot repeat.
 fn open_strips(bytes: &[u8], directory: &Directory) -> Option<Parted> {
-    let &Directory { width, height, layout, coding, differences, rows_per_strip, ref strips } = directory;
+    let &Directory { width, height, layout, coding, differences, rows_per_strip, big, ref strips } = directory;
+    let deep = layout.bit_depth == 16;
     let row_bytes = pack::row_bytes(width, layout);
     let raster_bytes = row_bytes.checked_mul(height as usize)?;
     let strip_bytes = row_bytes * rows_per_strip as usize;
@@ -67,10 +68,16 @@ fn open_strips(bytes: &[u8], directory: &Directory) -> Option<Parted> {
         };
         done = offset + taken;
     }
-    if differences {
-        packed.chunks_exact_mut(row_bytes).for_each(|row| sum_up(row, layout.channels()));
+    if deep && !big {
+        swap(&mut packed);
     }
-    let mut writer = Writer::new(tag::TIFF);
+    if differences {
+        packed.chunks_exact_mut(row_bytes).for_each(|row| sum_up(row, layout));
+    }
+    let mut writer = Writer::new(if deep { tag::TIFF_DEEP } else { tag::TIFF });
+    if deep {
+        writer.byte(big.into());
+    }
     writer.number(u64::from(rows_per_strip));
     writer.byte(u8::from(differences));
     match origin {
@@ -87,25 +94,59 @@ fn open_strips(bytes: &[u8], directory: &Directory) -> Option<Parted> {
 }
 
 /// Differences from the pixel to the left become samples.
-fn sum_up(row: &mut [u8], channels: usize) {
+fn sum_up(row: &mut [u8], layout: Layout) {
+    let channels = layout.channels();
+    if layout.bit_depth == 16 {
+        let row = row.as_chunks_mut::<2>().0;
+        for i in channels..row.len() {
+            row[i] = u16::from_be_bytes(row[i]).wrapping_add(u16::from_be_bytes(row[i - channels])).to_be_bytes();
+        }
+        return;
+    }
     for i in channels..row.len() {
         row[i] = row[i].wrapping_add(row[i - channels]);
     }
 }
 
 /// Samples become differences from the pixel to the left.
-fn take_differences(row: &mut [u8], channels: usize) {
+fn take_differences(row: &mut [u8], layout: Layout) {
+    let channels = layout.channels();
+    if layout.bit_depth == 16 {
+        let row = row.as_chunks_mut::<2>().0;
+        for i in (channels..row.len()).rev() {
+            row[i] = u16::from_be_bytes(row[i]).wrapping_sub(u16::from_be_bytes(row[i - channels])).to_be_bytes();
+        }
+        return;
+    }
     for i in (channels..row.len()).rev() {
         row[i] = row[i].wrapping_sub(row[i - channels]);
     }
 }
 
+/// Samples of 16 bits with their bytes the other way round.
+fn swap(packed: &mut [u8]) {
+    packed.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.reverse());
+}
+
+/// The same for samples of 16 bits.
+pub(crate) fn rebuild_deep(reader: &mut Reader<'_>, image: &Image) -> Result<Vec<u8>, Error> {
+    match (reader.byte("recipe: TIFF byte order")?, image.layout.bit_depth) {
+        (0, 16) => rebuild_strips(reader, image, false),
+        (1, 16) => rebuild_strips(reader, image, true),
+        _ => Err(Error::corrupt("recipe: TIFF byte order")),
+    }
+}
+
 pub(crate) fn rebuild(reader: &mut Reader<'_>, image: &Image) -> Result<Vec<u8>, Error> {
+    rebuild_strips(reader, image, true)
+}
+
+fn rebuild_strips(reader: &mut Reader<'_>, image: &Image, big: bool) -> Result<Vec<u8>, Error> {
     const WHAT: &str = "recipe: TIFF strips";
     let rows_per_strip = reader.size(WHAT)?.min(image.height as usize);
     let differences = match reader.byte(WHAT)? {
         0 => false,
-        1 if image.layout.bit_depth == 8 => true,
+        1 if image.layout.bit_depth >= 8 => true,
         _ => return Err(Error::corrupt(WHAT)),
     };
     let origin = match reader.byte(WHAT)? {
@@ -120,7 +161,10 @@ pub(crate) fn rebuild(reader: &mut Reader<'_>, image: &Image) -> Result<Vec<u8>,
     let row_bytes = pack::row_bytes(image.width, layout);
     let mut packed = pack::pack(image);
     if differences {
-        packed.chunks_exact_mut(row_bytes).for_each(|row| take_differences(row, layout.channels()));
+        packed.chunks_exact_mut(row_bytes).for_each(|row| take_differences(row, layout));
+    }
+    if !big {
+        swap(&mut packed);
     }
     let mut file = Vec::new();
     for strip in packed.chunks(row_bytes * rows_per_strip) {
@@ -202,7 +246,7 @@ mod tests {
     fn deflated_strips_are_exact() {
         let image = image();
         let mut differences = image.samples.clone();
-        differences.chunks_exact_mut(160).for_each(|row| take_differences(row, 4));
+        differences.chunks_exact_mut(160).for_each(|row| take_differences(row, image.layout));
         for (raw, differ) in [(&image.samples, false), (&differences, true)] {
             for level in [1, 6, 9] {
                 let strip = zlib::deflate(Settings { level, ..Settings::PLAIN }, raw);

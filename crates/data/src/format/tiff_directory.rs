@@ -37,6 +37,8 @@ pub(crate) struct Directory {
     /// Each sample is stored as its difference from the one to its left.
     pub(crate) differences: bool,
     pub(crate) rows_per_strip: u32,
+    /// Samples of 16 bits have their high byte first.
+    pub(crate) big: bool,
     /// First byte and bytes of each strip, top to bottom.
     pub(crate) strips: Vec<(usize, usize)>,
 }
@@ -135,14 +137,14 @@ impl Directory {
         };
         let differences = match (one(PREDICTOR, 1)?, coding, layout.bit_depth) {
             (1, ..) | (_, Coding::Plain, _) => false,
-            (2, Coding::Deflate, 8) => true,
+            (2, Coding::Deflate, 8 | 16) => true,
             _ => return None,
         };
         let rows_per_strip = one(ROWS_PER_STRIP, u32::MAX)?.min(height);
         let (offsets, sizes) = (values(STRIP_OFFSETS)??, values(STRIP_BYTES)??);
         let whole = rows_per_strip > 0 && offsets.len() == sizes.len() && offsets.len() == height.div_ceil(rows_per_strip) as usize;
         let strips = offsets.iter().zip(&sizes).map(|(&offset, &size)| (offset as usize, size as usize)).collect();
-        (simple && whole).then_some(Self { width, height, layout, coding, differences, rows_per_strip, strips })
+        (simple && whole).then_some(Self { width, height, layout, coding, differences, rows_per_strip, big: numbers.big, strips })
     }
 }
 
@@ -154,7 +156,8 @@ pub(crate) fn plain_file(image: &Image, icc_profile: &[u8]) -> Result<Vec<u8>, E
         Colour::Indexed => return Err(Error::corrupt("recipe: TIFF kind for this sample layout")),
     };
     let limit = |_| Error::LimitExceeded { what: "TIFF file", limit: u64::from(u32::MAX) };
-    if image.layout.bit_depth != 8 {
+    let bits = u32::from(image.layout.bit_depth);
+    if bits < 8 {
         return Err(Error::corrupt("recipe: TIFF kind for this sample layout"));
     }
     let strip_bytes = u32::try_from(image.samples.len()).map_err(limit)?;
@@ -169,7 +172,8 @@ pub(crate) fn plain_file(image: &Image, icc_profile: &[u8]) -> Result<Vec<u8>, E
     let icc_bytes = u32::try_from(icc_profile.len()).map_err(limit)?;
     u32::try_from(after + 8 + icc_profile.len()).map_err(limit)?;
 
-    let bits = if channels <= 2 { 0x0008_0008 >> (32 - 16 * channels as u32) } else { bits_at };
+    let each = bits;
+    let bits = if channels <= 2 { (each << 16 | each) >> (32 - 16 * channels as u32) } else { bits_at };
     let (short, long, bytes) = (3u16, 4u16, 7u16);
     let mut entries = vec![
         (WIDTH, long, 1, image.width),
@@ -202,7 +206,7 @@ pub(crate) fn plain_file(image: &Image, icc_profile: &[u8]) -> Result<Vec<u8>, E
         file.extend_from_slice(&value.to_le_bytes());
     }
     file.extend_from_slice(&0u32.to_le_bytes());
-    file.extend_from_slice(&[8, 0, 8, 0, 8, 0, 8, 0]);
+    file.extend_from_slice(&[each as u8, 0].repeat(4));
     file.extend_from_slice(icc_profile);
     Ok(file)
 }

@@ -11,7 +11,9 @@ mod kernel;
 
 use std::cell::RefCell;
 
+use kolmo_codec::alphabet::Alphabet;
 use kolmo_codec::context::Plane;
+use kolmo_codec::sample::Sample;
 use rayon::prelude::*;
 
 use crate::loss::Shape;
@@ -163,7 +165,13 @@ impl Bfloat {
     }
 
     /// As [`super::HostNet::gradient`].
-    pub(super) fn gradient(&self, sampler: &Sampler, planes: &[Plane], patches: &[Patch], bit_depth: u8) -> (f64, usize, Vec<f32>) {
+    pub(super) fn gradient<S: Sample>(
+        &self,
+        sampler: &Sampler,
+        planes: &[Plane<S>],
+        patches: &[Patch],
+        alphabet: Alphabet,
+    ) -> (f64, usize, Vec<f32>) {
         thread_local! {
             static SCRATCH: RefCell<Option<(NetShape, Scratch)>> = const { RefCell::new(None) };
         }
@@ -185,7 +193,7 @@ impl Bfloat {
                 let mut bits = 0.0;
                 for chunk in chunks {
                     // SAFETY: whoever made a `Bfloat` asked `suits`.
-                    bits += unsafe { self.chunk(sampler, planes, chunk, bit_depth, weight, &mut kept.1) };
+                    bits += unsafe { self.chunk(sampler, planes, chunk, alphabet, weight, &mut kept.1) };
                 }
                 (bits, self.unpack(&kept.1.gradient))
             })
@@ -213,7 +221,15 @@ impl Bfloat {
 
     /// Bits of one chunk; adds `weight` times their gradient to the scratch's.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn chunk(&self, sampler: &Sampler, planes: &[Plane], patches: &[Patch], bit_depth: u8, weight: f32, scratch: &mut Scratch) -> f64 {
+    fn chunk<S: Sample>(
+        &self,
+        sampler: &Sampler,
+        planes: &[Plane<S>],
+        patches: &[Patch],
+        alphabet: Alphabet,
+        weight: f32,
+        scratch: &mut Scratch,
+    ) -> f64 {
         let shape = sampler.shape();
         let (channels, layout) = (shape.channels, &self.layout);
         let Scratch { chunk, first, second, hidden, seen, by_seen, by_features, outs, by_outs, by_hidden, by, pairs, gradient } = scratch;
@@ -285,7 +301,7 @@ impl Bfloat {
         }
 
         // The loss, sixteen pixels at a time.
-        let mixture = Shape { components: shape.components, spikes: shape.spike_taps().len(), bit_depth };
+        let mixture = Shape { components: shape.components, spikes: shape.spike_taps().len(), alphabet };
         let mut bits = 0.0;
         let mut columns = [[0f32; LANES]; MOST_OUTPUTS];
         let mut by_columns = [[0f32; LANES]; MOST_OUTPUTS];

@@ -7,7 +7,7 @@
 
 use std::f32::consts::LN_2;
 
-use super::{MEAN_STEPS, MOST, SCALES, SHARED, Shape};
+use super::{MEAN_STEPS, MOST, Real, Shape};
 
 /// Pixels at a time.
 pub const LANES: usize = 16;
@@ -18,9 +18,9 @@ pub type Lane = [f32; LANES];
 /// What sixteen pixels' distributions are measured on.
 #[derive(Debug, Clone)]
 pub struct Targets {
-    /// Samples, in 8-bit steps.
+    /// Samples, in steps.
     pub samples: Lane,
-    /// What the means are relative to, in 8-bit steps.
+    /// What the means are relative to, in steps.
     pub references: Lane,
     /// For each spike 1 where its value is the sample, else 0.
     pub hits: [Lane; 8],
@@ -97,9 +97,7 @@ fn map(f: impl Fn(usize) -> f32) -> Lane {
 #[inline(always)]
 fn body(shape: Shape, columns: &[Lane], targets: &Targets, weight: f32, live: usize, by: &mut [Lane]) -> f64 {
     let (k, parts) = (shape.components, shape.components + shape.spikes);
-    let log2_scale = 8 - shape.bit_depth;
-    let half = 0.5 * f32::from(1u16 << log2_scale);
-    let highest = f32::from(255u8 >> log2_scale << log2_scale);
+    let Real { half, highest, floor, shared, scales: bounds } = shape.alphabet.into();
     let logit = |j: usize| if j < k { &columns[j] } else { &columns[2 * k + j] };
     let mut top = *logit(0);
     for j in 1..parts {
@@ -120,7 +118,7 @@ fn body(shape: Shape, columns: &[Lane], targets: &Targets, weight: f32, live: us
         share[j] = map(|l| share[j][l] / sum[l]);
         if j < k {
             let (means, scales) = (&columns[k + j], &columns[2 * k + j]);
-            let inverse = map(|l| exp2(-scales[l].clamp(SCALES.0, SCALES.1)));
+            let inverse = map(|l| exp2(-scales[l].clamp(bounds.0, bounds.1)));
             let mean = map(|l| targets.references[l] + means[l] * MEAN_STEPS);
             let zu = map(|l| (targets.samples[l] + half - mean[l]) * inverse[l]);
             let zd = map(|l| (targets.samples[l] - half - mean[l]) * inverse[l]);
@@ -155,9 +153,8 @@ fn body(shape: Shape, columns: &[Lane], targets: &Targets, weight: f32, live: us
         }
         mixed = map(|l| mixed[l] + share[j][l] * mass[j][l]);
     }
-    let floor = 1.0 / 4096.0 / f32::from(1u16 << shape.bit_depth);
-    let whole = map(|l| SHARED * mixed[l] + floor);
-    let factor = map(|l| if l < live { weight * SHARED / whole[l] } else { 0.0 });
+    let whole = map(|l| shared * mixed[l] + floor);
+    let factor = map(|l| if l < live { weight * shared / whole[l] } else { 0.0 });
     for j in 0..parts {
         by[if j < k { j } else { 2 * k + j }] = map(|l| -factor[l] * share[j][l] * (mass[j][l] - mixed[l]));
         if j < k {
@@ -165,12 +162,12 @@ fn body(shape: Shape, columns: &[Lane], targets: &Targets, weight: f32, live: us
             let [by_mean, by_scale] = &slopes[j];
             by[k + j] = map(|l| -(factor[l] / LN_2 * share[j][l] * by_mean[l] * MEAN_STEPS));
             by[2 * k + j] = map(|l| {
-                let outward = (scales[l] <= SCALES.0 && by_scale[l] > 0.0) || (scales[l] >= SCALES.1 && by_scale[l] < 0.0);
+                let outward = (scales[l] <= bounds.0 && by_scale[l] > 0.0) || (scales[l] >= bounds.1 && by_scale[l] < 0.0);
                 if outward { 0.0 } else { factor[l] * share[j][l] * by_scale[l] }
             });
         }
     }
-    // 2^-29 and more each: the product of sixteen stays far above the smallest f64.
+    // 2^-24 and more each: the product of sixteen stays far above the smallest f64.
     -whole[..live].iter().map(|&whole| f64::from(whole)).product::<f64>().log2()
 }
 
@@ -190,26 +187,28 @@ mod tests {
     use super::*;
     use crate::loss::{self, Target};
     use crate::sample::Dice;
+    use kolmo_codec::alphabet::Alphabet;
 
     #[test]
     fn sixteen_pixels_cost_what_they_cost_one_by_one() {
         let mut dice = Dice::new(2);
-        for (components, spikes, bit_depth) in [(1, 0, 8), (4, 6, 8), (5, 2, 4), (3, 6, 1)] {
-            let shape = Shape { components, spikes, bit_depth };
+        for (components, spikes, bit_depth) in [(1, 0, 8), (4, 6, 8), (5, 2, 4), (3, 6, 1), (4, 6, 12), (3, 6, 16)] {
+            let alphabet = Alphabet::new(bit_depth, 2);
+            let shape = Shape { components, spikes, alphabet };
             let width = 3 * components + spikes;
             for _ in 0..50 {
                 let outputs: Vec<f32> = (0..LANES * width).map(|_| dice.below(1 << 20) as f32 / (1 << 17) as f32 - 4.0).collect();
                 let mut targets = Targets::default();
                 let mut expected = (0.0, vec![0f32; LANES * width]);
                 for l in 0..LANES {
-                    let mut symbol = || (dice.below(1 << bit_depth) << (8 - bit_depth)) as u8;
+                    let mut symbol = || (dice.below(1 << bit_depth) << alphabet.log2_width()) as f32 / 256.0;
                     let (sample, values) = (symbol(), [symbol(), symbol(), symbol(), symbol(), symbol(), symbol()]);
-                    targets.samples[l] = sample.into();
-                    targets.references[l] = values[0].into();
+                    targets.samples[l] = sample;
+                    targets.references[l] = values[0];
                     for (hit, &value) in targets.hits.iter_mut().zip(&values) {
                         hit[l] = f32::from(u8::from(value == sample));
                     }
-                    let target = Target { sample, reference: values[0].into(), spikes: &values[..spikes] };
+                    let target = Target { sample, reference: values[0], spikes: &values[..spikes] };
                     let row = l * width..(l + 1) * width;
                     expected.0 += f64::from(loss::bits(shape, &outputs[row.clone()], &target, 0.5, &mut expected.1[row]));
                 }

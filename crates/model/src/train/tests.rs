@@ -32,7 +32,7 @@ fn tiny_plan(channels: usize) -> Plan {
 }
 
 fn set(channels: usize) -> TrainSet {
-    TrainSet { train: ramps(12, channels), validation: ramps(2, channels), test: vec![], order: coding_order(channels), bit_depth: 8 }
+    TrainSet { train: ramps(12, channels), validation: ramps(2, channels), test: vec![], order: coding_order(channels), bit_depth: 8, wide: None }
 }
 
 fn run() -> Run {
@@ -83,14 +83,51 @@ fn the_rounded_network_is_the_program() {
     let device = Device::flex();
     let (net, shape) = dequantise(&trained.program, &device).expect("a shape of ours");
     assert_eq!(shape.macs_per_pixel(), trained.program.macs_per_pixel());
-    let float = evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3)), &set.train, 8, true);
+    let float = evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3)), &set.train, set.alphabet(), true);
     let exact = evaluate::program(&trained.program, &set.train).expect("fits");
     assert!((float - exact).abs() < 0.01, "{float} {exact}");
 }
 
+/// Ramps of 12 bits whose noise is 32 symbols: some steps of 2^3.
+fn deep_set(channels: usize) -> TrainSet<u16> {
+    let mut dice = crate::sample::Dice::new(5);
+    let order = coding_order(channels);
+    let alphabet = Alphabet::new(12, 3);
+    let image = |slope: u64, dice: &mut crate::sample::Dice| {
+        let sample = |i: usize, dice: &mut crate::sample::Dice| {
+            let (y, x, c) = (i / channels / 24, i / channels % 24, i % channels);
+            (16 * (x as u64 * slope + y as u64 * 3 + 20 * c as u64) + dice.below(64)) as u16
+        };
+        (0..24 * 24 * channels).map(|i| sample(i, dice)).collect::<Vec<u16>>()
+    };
+    let planes = |n: u64, dice: &mut crate::sample::Dice| {
+        (0..n).map(|i| Plane::new(24, 24, &image(1 + i % 5, dice), &order, alphabet).expect("valid image")).collect::<Vec<_>>()
+    };
+    let wide = Some(Wide { resolution: 3, values: vec![] });
+    TrainSet { train: planes(12, &mut dice), validation: planes(2, &mut dice), test: vec![], order: order.clone(), bit_depth: 12, wide }
+}
+
+#[test]
+fn deep_samples_are_learned_and_rounded_alike() {
+    for channels in [1, 3] {
+        let (set, mut plan) = (deep_set(channels), tiny_plan(channels));
+        plan.shape.deep = true;
+        let trained = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
+        // The noise alone takes 6 bits, samples as they stand 12.
+        assert!((6.0..8.0).contains(&trained.tuned.train), "{channels} channels: {:?}", trained.tuned);
+        let (net, shape) = dequantise(&trained.program, &Device::flex()).expect("a shape of ours");
+        assert_eq!(shape, plan.shape);
+        let float = evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(channels)), &set.train, set.alphabet(), true);
+        let exact = evaluate::program(&trained.program, &set.train).expect("fits");
+        assert!((float - exact).abs() < 0.01, "{float} {exact}");
+        let tuned = tune(&trained.program, &set, &Plan { steps: 60, ..plan }, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("tunes");
+        assert!(tuned.tuned.train <= trained.tuned.train, "{:?} {:?}", tuned.tuned, trained.tuned);
+    }
+}
+
 #[test]
 fn an_empty_set_is_refused() {
-    let empty = TrainSet { order: vec![0], bit_depth: 8, ..TrainSet::default() };
+    let empty = TrainSet::<u8> { order: vec![0], bit_depth: 8, ..TrainSet::default() };
     assert!(matches!(train(&empty, &tiny_plan(1), &run(), &mut Quiet(1, Wish::Finish)), Err(Error::InvalidArgument { .. })));
 }
 

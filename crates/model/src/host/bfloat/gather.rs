@@ -9,15 +9,18 @@ use std::arch::x86_64::{
 
 use kolmo_codec::context::Plane;
 use kolmo_codec::program::Tap;
+use kolmo_codec::sample::Sample;
 
 use super::kernel::SLACK;
 use super::room;
 use crate::loss::lanes::{LANES, Targets};
 use crate::net::{NetShape, UNIT};
-use crate::sample::{Patch, Sampler};
+use crate::sample::{Patch, Sampler, steps_a_value, value};
 
 /// Samples that one load takes.
 const LOAD: usize = 32;
+/// Most inputs of a first stage: 255 taps of four channels, and what stands beside them.
+const MOST_INPUTS: usize = 1024 + 16;
 
 /// Neighbouring taps of one row that one load takes.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +57,7 @@ impl Chunk {
 
     /// Takes patches in place of what was there.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    pub(super) fn gather(&mut self, sampler: &Sampler, planes: &[Plane], patches: &[Patch]) {
+    pub(super) fn gather<S: Sample>(&mut self, sampler: &Sampler, planes: &[Plane<S>], patches: &[Patch]) {
         let shape = sampler.shape();
         if self.stride == 0 {
             self.runs = runs(&sampler.window, LOAD / shape.channels);
@@ -76,7 +79,7 @@ impl Chunk {
 
     /// Adds one patch, with the pixels around it that the second stage looks at.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn patch(&mut self, sampler: &Sampler, plane: &Plane, patch: &Patch) {
+    fn patch<S: Sample>(&mut self, sampler: &Sampler, plane: &Plane<S>, patch: &Patch) {
         let shape = sampler.shape();
         let (channels, (_, width)) = (shape.channels, plane.shape());
         let halo = usize::from(!shape.second.is_empty());
@@ -87,13 +90,18 @@ impl Chunk {
         let rows = (patch.y + patch.height - top) * columns;
         room(&mut self.windows, (start + rows + SLACK + 1) * self.stride);
         let near = NetShape::near();
+        let steps = steps_a_value(plane.alphabet());
         for y in top..patch.y + patch.height {
             for x in left..right {
                 let bases = plane.bases(y, x);
                 let row = self.residuals.len() / channels;
-                self.window(plane, y, x, &bases, row);
+                if S::DEEP {
+                    self.deep_window(sampler, plane, y, x, &bases, row);
+                } else {
+                    self.window(plane, y, x, &bases, row);
+                }
                 let pixel = plane.pixel(y, x);
-                self.residuals.extend(pixel.iter().zip(&bases).map(|(&sample, base)| unit(i16::from(sample) - base)));
+                self.residuals.extend(pixel.iter().zip(&bases).map(|(&sample, &base)| unit(plane.residual(sample, base))));
                 if y < patch.y || x < patch.x || x >= patch.x + patch.width {
                     continue;
                 }
@@ -105,9 +113,8 @@ impl Chunk {
                 }
                 let lane = pixel_index % LANES;
                 for (c, targets) in self.targets[pixel_index / LANES * channels..][..channels].iter_mut().enumerate() {
-                    let followed = sampler.follows[c].map_or(0, |earlier| i16::from(pixel[usize::from(earlier)]) - bases[usize::from(earlier)]);
-                    targets.samples[lane] = pixel[c].into();
-                    targets.references[lane] = f32::from(bases[c] + followed);
+                    targets.samples[lane] = value(pixel[c]) * steps;
+                    targets.references[lane] = sampler.reference(pixel, &bases, c) as f32 * steps;
                     for (hit, &tap) in targets.hits.iter_mut().zip(&sampler.spike_taps) {
                         hit[lane] = f32::from(u8::from(plane.spike(tap, y, x, c, bases[c]) == pixel[c]));
                     }
@@ -116,9 +123,19 @@ impl Chunk {
         }
     }
 
-    /// As [`Plane::gather`], into a row of `windows`.
+    /// As [`Plane::gather`], into a row of `windows`: rounded where values have more than eight bits.
+    fn deep_window<S: Sample>(&mut self, sampler: &Sampler, plane: &Plane<S>, y: usize, x: usize, bases: &[S::Base; 4], row: usize) {
+        let mut inputs = [0i16; MOST_INPUTS];
+        let inputs = &mut inputs[..sampler.shape().inputs()];
+        plane.gather(&sampler.window, y, x, bases, inputs);
+        self.windows[row * self.stride..].iter_mut().zip(inputs).for_each(|(out, &mut value)| *out = unit(value));
+    }
+
+    /// As [`Plane::gather`] of bytes, into a row of `windows`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn window(&mut self, plane: &Plane, y: usize, x: usize, bases: &[i16; 4], row: usize) {
+    fn window<S: Sample>(&mut self, plane: &Plane<S>, y: usize, x: usize, bases: &[S::Base; 4], row: usize) {
+        assert!(!S::DEEP);
+        let bases = bases.map(|base| base.into() as i16);
         let (height, width) = plane.shape();
         let (samples, channels) = (plane.samples(), plane.samples().len() / (height * width));
         let out = &mut self.windows[row * self.stride..][..self.stride];
@@ -141,7 +158,7 @@ impl Chunk {
             };
             let begin = ((y as isize + isize::from(run.dy)) * width as isize + first) * channels as isize;
             assert!(at + len <= out.len());
-            // SAFETY: only samples of the row's taps inside the image are loaded, the rest is masked off; `len` values fit into the row.
+            // SAFETY: samples are bytes, and only those of the row's taps inside the image are loaded, the rest is masked off; `len` values fit into the row.
             unsafe {
                 let bytes = _mm256_maskz_loadu_epi8(inside, samples.as_ptr().wrapping_offset(begin).cast());
                 let differences = _mm512_maskz_sub_epi16(inside, _mm512_cvtepu8_epi16(bytes), bases_of);
@@ -164,9 +181,9 @@ const fn ones(n: usize) -> u32 {
     if n == 0 { 0 } else { u32::MAX >> (32 - n) }
 }
 
-/// An integer of unit 1/32 and at most eight bits, as bf16: exact.
+/// An integer of unit 1/32 as bf16: exact if it has at most eight bits, else rounded, ties away from zero.
 fn unit(value: i16) -> u16 {
-    ((f32::from(value) * UNIT as f32).to_bits() >> 16) as u16
+    (((f32::from(value) * UNIT as f32).to_bits() + 0x8000) >> 16) as u16
 }
 
 /// Taps in runs of at most `most`.
