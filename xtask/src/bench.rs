@@ -9,6 +9,7 @@ mod rate;
 mod raw_tar;
 mod rival;
 mod row;
+mod scale;
 mod set;
 mod speed;
 mod stored;
@@ -23,6 +24,8 @@ pub(crate) enum BenchCommand {
     Rate(rate::RateArgs),
     /// Speed of coding under a given Program, by threads and instructions; writes benches/speed.csv and benches/speed.md.
     Speed(speed::SpeedArgs),
+    /// Time and memory an item as sets grow; writes benches/scale.md.
+    Scale(scale::ScaleArgs),
     /// Size and speed of network checkpoints; writes benches/checkpoint.md.
     Checkpoint(checkpoint::CheckpointArgs),
     /// Size and accuracy of a network made small; writes benches/network.csv and benches/network.md.
@@ -37,6 +40,7 @@ pub(crate) fn run(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Rate(args) => rate::run(args),
         BenchCommand::Speed(args) => speed::run(args),
+        BenchCommand::Scale(args) => scale::run(args),
         BenchCommand::Checkpoint(args) => checkpoint::run(args),
         BenchCommand::Network(args) => network::run(args),
     }

@@ -5,7 +5,7 @@ mod cifar;
 mod download;
 mod fetch;
 mod idx;
-mod synthetic;
+pub(crate) mod synthetic;
 mod unpack;
 
 use std::io::Write as _;

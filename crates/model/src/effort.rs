@@ -24,6 +24,8 @@ pub struct Plan {
     pub patch_side: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// Share of it that the float network gets: less than 1 where it begins with what another one knows.
+    pub float_share: f64,
 }
 
 /// Multiply-accumulates that training may spend at efforts 1 to 9, forwards only, in units of 10^12; a step costs its batch times the
@@ -102,6 +104,6 @@ impl Plan {
         let affordable = SPENT[effort - 1] * 1e12 / (batch_pixels as u64 * shape.macs_per_pixel()) as f64;
         let epochs = MOST_EPOCHS * (subpixels / shape.channels.max(1) as u64) / batch_pixels as u64;
         let steps = (affordable as u64).min(MOST_STEPS[effort - 1]).min(epochs).max(100);
-        Self { effort, shape, steps, batch_pixels, patch_side: 8, learning_rate: 3e-3 }
+        Self { effort, shape, steps, batch_pixels, patch_side: 8, learning_rate: 3e-3, float_share: 1.0 }
     }
 }

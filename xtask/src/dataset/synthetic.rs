@@ -2,7 +2,7 @@
 
 mod noise;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -31,7 +31,7 @@ pub(crate) struct MakeArgs {
 
 /// Kinds of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+pub(crate) enum Kind {
     /// RGB: smooth noise of several octaves, faint chroma, sensor noise.
     PhotosLike,
     /// 1 bit: lines of glyphs of one small alphabet, a few specks.
@@ -73,13 +73,22 @@ pub(crate) fn make(args: &MakeArgs) -> Result<()> {
     if folder.exists() {
         bail!("{} exists; choose another with --out", folder.display());
     }
-    let digits = args.images.to_string().len();
-    for index in 0..args.images {
-        let path = folder.join(format!("{index:0digits$}.png"));
-        draw(args.name, args.size, args.seed, index)?.write(&path).context("the set is not whole")?;
-    }
+    fill(&folder, args.name, args.images, args.size, args.seed)?;
     println!("{}: {} images in {}", args.name.name(), args.images, folder.display());
     Ok(())
+}
+
+/// Writes the pictures of a set and gives back the name of the one in the middle.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub(crate) fn fill(folder: &Path, kind: Kind, images: u32, size: (u32, u32), seed: u64) -> Result<String> {
+    let digits = images.to_string().len();
+    let name = |index: u32| format!("{index:0digits$}.png");
+    for index in 0..images {
+        draw(kind, size, seed, index)?.write(&folder.join(name(index))).context("the set is not whole")?;
+    }
+    Ok(name(images / 2))
 }
 
 /// One picture. Depends on its arguments alone, not on the pictures before it.

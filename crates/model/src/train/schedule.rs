@@ -20,6 +20,8 @@ pub(super) struct Pace {
 #[derive(Debug)]
 pub(super) struct Schedule {
     peak: f64,
+    /// Share of the peak that the float network gets.
+    float_share: f64,
     steps: u64,
     first: u64,
     /// Share of the schedule before rounding begins.
@@ -36,7 +38,18 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn new(plan: &Plan, first: u64, floats: f64, budget: Option<Duration>) -> Self {
         let rounded = floats <= 0.0;
-        Self { peak: plan.learning_rate, steps: plan.steps, first, floats, budget, start: Instant::now(), skipped: 0.0, phase_start: first, rounded }
+        Self {
+            peak: plan.learning_rate,
+            float_share: plan.float_share,
+            steps: plan.steps,
+            first,
+            floats,
+            budget,
+            start: Instant::now(),
+            skipped: 0.0,
+            phase_start: first,
+            rounded,
+        }
     }
 
     /// The pace of the step after `done` steps; `None` when all is done.
@@ -52,7 +65,8 @@ impl Schedule {
         let (peak, end, share, warm_up) = if rounded {
             (0.3 * self.peak, 0.002 * self.peak, (progress - self.floats) / (1.0 - self.floats), (0.02 * self.steps as f64).clamp(10.0, 50.0))
         } else {
-            (self.peak, 0.1 * self.peak, progress / self.floats, (0.05 * self.steps as f64).clamp(10.0, 150.0))
+            let peak = self.float_share * self.peak;
+            (peak, 0.1 * peak, progress / self.floats, (0.05 * self.steps as f64).clamp(10.0, 150.0))
         };
         let cosine = end + (peak - end) * 0.5 * (1.0 + (std::f64::consts::PI * share).cos());
         Some(Pace { rounded, learning_rate: cosine * ((done - self.phase_start + 1) as f64 / warm_up).min(1.0) })
