@@ -22,7 +22,10 @@ pub struct Prior {
 }
 
 /// All of them; number `i` stands at index `i`.
-pub const PRIORS: [Prior; 1] = [Prior { number: 0, name: "photo", entry: include_bytes!("../priors/photo-rgb8.prior") }];
+pub const PRIORS: [Prior; 2] = [
+    Prior { number: 0, name: "photo", entry: include_bytes!("../priors/photo-rgb8.prior") },
+    Prior { number: 1, name: "photo", entry: include_bytes!("../priors/photo-gray8.prior") },
+];
 
 /// Bytes of an entry before its coded bytes.
 const HEAD_BYTES: usize = 10;

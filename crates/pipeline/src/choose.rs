@@ -37,8 +37,9 @@ const LEAST_SUBPIXELS: u64 = 4096;
 /// Images that take less than this under a built-in Program are not learned from: the least Program of their own takes 4 kB, and it seldom
 /// takes a tenth off.
 const LEAST_BYTES: u64 = 30_000;
-/// Images that take more than this under a built-in Program are learned from it: the large network, which begins with what it knows.
-const LARGE_BYTES: u64 = 700_000;
+/// Images that take more than this under a built-in Program are learned from it: a network of its size pays from here on
+/// ([`kolmo_model::effort`]).
+const LARGE_BYTES: u64 = 1_300_000;
 
 /// A Program and where it is from.
 pub(crate) struct Chosen {
