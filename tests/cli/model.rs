@@ -71,7 +71,7 @@ fn a_network_is_trained_made_small_expanded_verified_and_tuned() {
     assert_eq!(measured["scores"], summary["scores"]);
 
     let curve = room.at("curve");
-    let said = ["--max-drop", "5", "--prune-epochs", "1", "--tune-epochs", "1", "--rounds", "2", "--batch", "16", "--json", "--sweep"];
+    let said = ["--max-drop", "5", "--epochs", "12", "--batch", "16", "--json", "--sweep"];
     let begin = ["model".as_ref(), "compress".as_ref(), network.as_os_str(), "--data".as_ref()];
     let set = room.set();
     let all = begin.into_iter().chain([set.as_os_str()]).chain(said.map(std::ffi::OsStr::new)).chain([curve.as_os_str()]);
@@ -130,9 +130,7 @@ fn norms_may_be_folded_and_strategies_chosen() {
             strategy,
             "--max-drop",
             "30",
-            "--prune-epochs",
-            "0",
-            "--tune-epochs",
+            "--epochs",
             "0",
             "--calibration",
             "16",
