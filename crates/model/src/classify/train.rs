@@ -170,7 +170,7 @@ pub fn train(
     plan: &Plan,
     watch: &mut dyn Watch,
 ) -> Result<Trained, Error> {
-    Run { graph, parts, normalisation, plan, lower: None, teacher: None, first_counts: false }.run(parameters, watch)
+    Run { graph, parts, normalisation, plan, lower: None, teacher: None, keep: Keep::LeastLoss }.run(parameters, watch)
 }
 
 pub(super) struct Run<'a> {
@@ -180,8 +180,19 @@ pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) lower: Option<Lower<'a>>,
     pub(super) teacher: Option<&'a Teacher>,
-    /// What training begins with is a candidate too.
-    pub(super) first_counts: bool,
+    /// Which of its states is kept.
+    pub(super) keep: Keep,
+}
+
+/// Which state of a training is kept, by the validation images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// The epoch of least loss.
+    LeastLoss,
+    /// The same, the state that training begins with among them.
+    LeastLossOrFirst,
+    /// The last one: the learning rate has come down, and few images are a poor judge between epochs.
+    Last,
 }
 
 impl Run<'_> {
@@ -221,7 +232,7 @@ impl Run<'_> {
         let mut best: Option<(Score, Parameters)> = None;
         let mut epochs = Vec::with_capacity(plan.epochs);
         let mut interrupted = false;
-        if self.first_counts {
+        if self.keep == Keep::LeastLossOrFirst {
             best = Some((score(self.graph, &lowered, self.normalisation, &self.parts.validation), parameters.clone()));
         }
         for epoch in 1..=plan.epochs {
@@ -278,7 +289,7 @@ impl Run<'_> {
                 "epoch"
             );
             epochs.push(row);
-            if best.as_ref().is_none_or(|(score, _)| validation.beats(score)) {
+            if self.keep == Keep::Last || best.as_ref().is_none_or(|(score, _)| validation.beats(score)) {
                 best = Some((validation, parameters.clone()));
             }
             watch.epoch(&row, &lowered)?;

@@ -4,7 +4,7 @@ use super::search::{Measured, Search};
 use super::{Follow, check};
 use crate::classify::arch::Parameters;
 use crate::classify::prune::{Masks, masked, masks};
-use crate::classify::train::{Lower, Run};
+use crate::classify::train::{Keep, Lower, Run};
 use crate::error::Error;
 
 /// Share of the epochs that pruning may take.
@@ -90,7 +90,7 @@ impl Search<'_> {
             plan: &plan,
             lower: Some(Lower::Masked(chosen)),
             teacher: self.lessons.as_ref().map(|lessons| &lessons.0),
-            first_counts: true,
+            keep: Keep::Last,
         };
         let trained = run.run(parameters, follow.watch())?;
         self.interrupted |= trained.interrupted;

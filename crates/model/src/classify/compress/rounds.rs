@@ -9,7 +9,8 @@ use crate::classify::allocate::{Choice, allocate, bytes_of};
 use crate::classify::arch::Parameters;
 use crate::classify::archive::to_archive;
 use crate::classify::quantise::{Code, Codes, quantise};
-use crate::classify::tune::{lower, tune};
+use crate::classify::train::Keep;
+use crate::classify::tune::{lower, tune_and_keep};
 use crate::error::Error;
 
 /// Roundings that are tuned, each with as many epochs; as many are left to the one that is chosen.
@@ -160,12 +161,22 @@ impl Search<'_> {
         Ok(best)
     }
 
-    /// Trains the integers further; what comes back has no larger loss on the validation images.
+    /// Trains the integers further.
     fn tune(&mut self, rounded: Rounded, epochs: f64, follow: &mut dyn Follow) -> Result<Rounded, Error> {
         let network = self.network;
         let plan = self.plan(epochs, self.recipe.learning_rate / 2.0);
         let (graph, normalisation) = (&network.graph, &network.about.normalisation);
-        let tuned = tune(graph, &rounded.moving, &rounded.codes, self.lessons.as_ref(), self.parts, normalisation, &plan, follow.watch())?;
+        let tuned = tune_and_keep(
+            graph,
+            &rounded.moving,
+            &rounded.codes,
+            self.lessons.as_ref(),
+            self.parts,
+            normalisation,
+            &plan,
+            Keep::Last,
+            follow.watch(),
+        )?;
         self.interrupted |= tuned.interrupted;
         let (bytes, _) = codec::write(&to_archive(network, &tuned.parameters, &tuned.codes))?;
         let measured = self.measure(&tuned.parameters);
