@@ -174,7 +174,10 @@ fn what_does_not_fit_is_named() {
     eval(&text("conv2.bias", "conv2.what"), &set, USAGE, &["conv2.bias", "missing"]);
     let cut = room.at("cut.safetensors");
     fs::write(&cut, &bytes[..bytes.len() - 4]).expect("write");
-    eval(&cut, &set, IO, &["cut.safetensors"]);
+    eval(&cut, &set, BAD_ARCHIVE, &["cut.safetensors"]);
+    let notes = room.at("notes.txt");
+    fs::write(&notes, "to do").expect("write");
+    eval(&notes, &set, BAD_ARCHIVE, &["notes.txt", ".safetensors, .pt, .pth and .th"]);
     eval(&room.at("gone.safetensors"), &set, IO, &["gone.safetensors"]);
     // folders that cannot be learned from
     let empty = room.at("empty");
@@ -206,5 +209,8 @@ fn what_does_not_fit_is_named() {
     );
     // archives
     let dataset = room.archive();
-    refuses(&["model".as_ref(), "expand".as_ref(), dataset.as_os_str(), "-o".as_ref(), room.at("x").as_os_str()], BAD_ARCHIVE, &["network archive"]);
+    refuses(&["model".as_ref(), "expand".as_ref(), dataset.as_os_str(), "-o".as_ref(), room.at("x").as_os_str()], BAD_ARCHIVE, &["`kolmo expand`"]);
+    let archive = room.at("net.kolmo");
+    say!("model", "compress", &network, "--data", room.set(), "-o", &archive, "--epochs", "0", "--max-drop", "50", "-q").ends(DONE);
+    refuses(&["expand".as_ref(), archive.as_os_str(), "-o".as_ref(), room.at("x").as_os_str()], BAD_ARCHIVE, &["`kolmo model expand`"]);
 }

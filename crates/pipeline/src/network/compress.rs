@@ -48,6 +48,8 @@ fn make_small(input: &Path, folder: &Path, output: &Path, options: &CompressOpti
     if options.fold_norms {
         let (arch, graph, parameters) = fold(&network.arch, &network.graph, &network.parameters);
         network = Network { arch, graph, parameters, ..network };
+        // there are no normalisations left to count for
+        network.about.counters.clear();
     }
     let parts = data.parts(network.graph.extents[0].channels)?;
     let watcher = Watcher { stage: String::new(), observer, stop: &options.stop, keep: None };

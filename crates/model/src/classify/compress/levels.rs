@@ -47,11 +47,11 @@ impl Search<'_> {
             let mut now = masked(&good.parameters, &chosen);
             let mut measured = self.measure(&now);
             let at_once = measured.score.top1();
-            let mut fits = self.within(&measured, BUDGET, 0.0);
+            let mut fits = self.within(&measured, BUDGET, self.recipe.margin);
             let mut trained = 0;
             while !fits && trained < 2 && rung > 0.0 && self.spent + rung <= end + 1e-9 && !self.interrupted {
                 (now, measured) = self.train_masked(now, &chosen, rung, follow)?;
-                fits = self.within(&measured, BUDGET, 0.0);
+                fits = self.within(&measured, BUDGET, self.recipe.margin);
                 trained += 1;
             }
             follow.note(format!(
