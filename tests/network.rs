@@ -72,7 +72,7 @@ fn damaged_networks_are_refused_and_leave_nothing_behind() {
         assert!(matches!(kind, ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Unsupported), "byte {at}: {kind:?}");
         assert!(matches!(refused(&bytes[..at]), ErrorKind::Truncated | ErrorKind::Corrupt));
     }
-    assert_eq!(refused(b"\x8bKLM\r\n\x1a\n and so on"), ErrorKind::Corrupt);
+    assert_eq!(refused(b"\x8bKLM\r\n\x1a\n and so on"), ErrorKind::Unsupported);
     let small = Limits { memory_bytes: 4096, ..Limits::default() };
     fs::write(&bad, &bytes).expect("write");
     assert_eq!(kolmo::network::expand(&bad, &back, false, &small).expect_err("a limit").kind(), ErrorKind::LimitExceeded);

@@ -71,7 +71,7 @@ fn a_network_is_trained_made_small_expanded_verified_and_tuned() {
     assert_eq!(measured["scores"], summary["scores"]);
 
     let curve = room.at("curve");
-    let said = ["--max-drop", "5", "--prune-epochs", "1", "--tune-epochs", "1", "--rounds", "2", "--batch", "16", "--json", "--sweep"];
+    let said = ["--max-drop", "5", "--epochs", "12", "--batch", "16", "--json", "--sweep"];
     let begin = ["model".as_ref(), "compress".as_ref(), network.as_os_str(), "--data".as_ref()];
     let set = room.set();
     let all = begin.into_iter().chain([set.as_os_str()]).chain(said.map(std::ffi::OsStr::new)).chain([curve.as_os_str()]);
@@ -130,9 +130,7 @@ fn norms_may_be_folded_and_strategies_chosen() {
             strategy,
             "--max-drop",
             "30",
-            "--prune-epochs",
-            "0",
-            "--tune-epochs",
+            "--epochs",
             "0",
             "--calibration",
             "16",
@@ -176,7 +174,10 @@ fn what_does_not_fit_is_named() {
     eval(&text("conv2.bias", "conv2.what"), &set, USAGE, &["conv2.bias", "missing"]);
     let cut = room.at("cut.safetensors");
     fs::write(&cut, &bytes[..bytes.len() - 4]).expect("write");
-    eval(&cut, &set, IO, &["cut.safetensors"]);
+    eval(&cut, &set, BAD_ARCHIVE, &["cut.safetensors"]);
+    let notes = room.at("notes.txt");
+    fs::write(&notes, "to do").expect("write");
+    eval(&notes, &set, BAD_ARCHIVE, &["notes.txt", ".safetensors, .pt, .pth and .th"]);
     eval(&room.at("gone.safetensors"), &set, IO, &["gone.safetensors"]);
     // folders that cannot be learned from
     let empty = room.at("empty");
@@ -208,5 +209,8 @@ fn what_does_not_fit_is_named() {
     );
     // archives
     let dataset = room.archive();
-    refuses(&["model".as_ref(), "expand".as_ref(), dataset.as_os_str(), "-o".as_ref(), room.at("x").as_os_str()], BAD_ARCHIVE, &["network archive"]);
+    refuses(&["model".as_ref(), "expand".as_ref(), dataset.as_os_str(), "-o".as_ref(), room.at("x").as_os_str()], BAD_ARCHIVE, &["`kolmo expand`"]);
+    let archive = room.at("net.kolmo");
+    say!("model", "compress", &network, "--data", room.set(), "-o", &archive, "--epochs", "0", "--max-drop", "50", "-q").ends(DONE);
+    refuses(&["expand".as_ref(), archive.as_os_str(), "-o".as_ref(), room.at("x").as_os_str()], BAD_ARCHIVE, &["`kolmo model expand`"]);
 }

@@ -125,10 +125,15 @@ impl Report {
 
 fn judge(error: &Error) -> (&'static str, u8, String) {
     match error.kind() {
+        ErrorKind::Corrupt if matches!(error, Error::Model(_)) => {
+            let help = "networks are read from .safetensors, .pt, .pth and .th files, and from network archives; if it is one, it was damaged";
+            ("corrupt", BAD_ARCHIVE, help.into())
+        }
         ErrorKind::Corrupt => {
             ("corrupt", BAD_ARCHIVE, "this is no kolmo file, or it was damaged after it was written; fetch it again or use another copy".into())
         }
         ErrorKind::Truncated => ("truncated", BAD_ARCHIVE, "the end of the file is missing; fetch it again or use another copy".into()),
+        ErrorKind::Unsupported if error.to_string().contains("; `kolmo ") => ("unsupported", BAD_ARCHIVE, "use the command that is named".into()),
         ErrorKind::Unsupported => ("unsupported", BAD_ARCHIVE, "a newer version of kolmo may read it".into()),
         ErrorKind::LimitExceeded => ("limit_exceeded", LIMIT, "if you trust the file, raise the limit, e.g. --max-memory 8GiB".into()),
         ErrorKind::InvalidArgument => ("invalid_argument", USAGE, argument_help(&error.to_string()).into()),

@@ -32,6 +32,12 @@ pub enum Error {
         /// What this reader knows.
         known: u64,
     },
+    /// A file of kolmo's, but of another kind than the call reads.
+    #[error("{what}")]
+    OtherKind {
+        /// What it is, and which command reads it.
+        what: &'static str,
+    },
     /// The caller's [`crate::Limits`] do not allow it.
     #[error("{what} needs more than the limit allows ({limit} left); raise the limit (--max-memory) to read it")]
     LimitExceeded {
@@ -87,7 +93,7 @@ impl Error {
         match self {
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Truncated { .. } => ErrorKind::Truncated,
-            Self::Unsupported { .. } => ErrorKind::Unsupported,
+            Self::Unsupported { .. } | Self::OtherKind { .. } => ErrorKind::Unsupported,
             Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
             Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
             Self::Io { .. } => ErrorKind::Io,

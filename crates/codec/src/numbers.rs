@@ -10,7 +10,10 @@ mod plane;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::Error;
@@ -99,10 +102,21 @@ pub fn decode(payload: &[u8], raw_len: u64, budget: &mut Budget) -> Result<Vec<u
     crate::general::decode(crate::general::GeneralMethod::Numbers, payload, raw_len, budget)
 }
 
+thread_local! {
+    /// Kept, because fresh memory for every block costs a third of the time of small ones.
+    static ROOM: RefCell<stream::Room> = RefCell::default();
+}
+
 /// Decodes into all of `raw`, which is paid for already.
 pub(crate) fn decode_to(payload: &[u8], raw: &mut [u8], budget: &mut Budget) -> Result<(), Error> {
+    ROOM.with_borrow_mut(|room| {
+        room.clear();
+        decode_in(payload, raw, room, budget)
+    })
+}
+
+fn decode_in(payload: &[u8], raw: &mut [u8], room: &mut stream::Room, budget: &mut Budget) -> Result<(), Error> {
     let raw_len = raw.len() as u64;
-    let mut unzstd = plane::Unzstd::default();
     let mut fields = Fields::new("block of numbers", payload);
     // Spans are not empty, and each takes at most five bytes of the list.
     let list_bytes = fields.varint()?;
@@ -116,7 +130,7 @@ pub(crate) fn decode_to(payload: &[u8], raw: &mut [u8], budget: &mut Budget) -> 
     list.resize(list_bytes, 0);
     let coded = fields.varint()?;
     let mut list_stream = stream::Reader::new(Form::Bytes, fields.take(coded)?, list_bytes as u64);
-    list_stream.read(&mut list, &mut unzstd, budget)?;
+    list_stream.read(&mut list, room, budget)?;
     list_stream.end()?;
     let (plan, stream_bytes) = read_list(&list, raw_len, budget)?;
     let mut streams = Vec::new();
@@ -126,13 +140,19 @@ pub(crate) fn decode_to(payload: &[u8], raw: &mut [u8], budget: &mut Budget) -> 
     }
     fields.end()?;
 
-    let mut at = 0usize;
-    for (source, bytes) in plan {
+    let (mut at, mut plan) = (0usize, plan.into_iter().peekable());
+    while let Some((source, mut bytes)) = plan.next() {
+        if let Source::Stream(form) = source {
+            // neighbours of one form are read at once: chunks go where they belong, whatever spans they cross
+            while let Some((_, more)) = plan.next_if(|(source, _)| matches!(source, Source::Stream(next) if *next == form)) {
+                bytes = bytes.saturating_add(more);
+            }
+        }
         let end = at.saturating_add(bytes);
         match source {
             Source::Stream(form) => {
                 let out = raw.get_mut(at..end).ok_or(Error::corrupt(WHAT))?;
-                streams.get_mut(usize::from(form.code())).ok_or(Error::corrupt(WHAT))?.read(out, &mut unzstd, budget)?;
+                streams.get_mut(usize::from(form.code())).ok_or(Error::corrupt(WHAT))?.read(out, room, budget)?;
             }
             Source::Copy(from) => {
                 let (before, out) = raw.split_at_mut_checked(at).ok_or(Error::corrupt(WHAT))?;

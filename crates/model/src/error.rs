@@ -45,10 +45,11 @@ pub enum Error {
 impl Error {
     /// Its family, in the codec's words; `None` where the caller cancelled.
     #[must_use]
-    pub const fn kind(&self) -> Option<kolmo_codec::ErrorKind> {
+    pub fn kind(&self) -> Option<kolmo_codec::ErrorKind> {
         match self {
             Self::Device { .. } | Self::InvalidArgument { .. } | Self::Tensor { .. } => Some(kolmo_codec::ErrorKind::InvalidArgument),
-            Self::Checkpoint { .. } => Some(kolmo_codec::ErrorKind::Io),
+            Self::Checkpoint { source, .. } if source.is::<std::io::Error>() => Some(kolmo_codec::ErrorKind::Io),
+            Self::Checkpoint { .. } => Some(kolmo_codec::ErrorKind::Corrupt),
             Self::Codec(error) => Some(error.kind()),
             Self::Cancelled => None,
         }

@@ -36,6 +36,7 @@ pub mod evaluate;
 pub mod host;
 pub mod loss;
 pub mod net;
+mod product;
 pub mod quantise;
 pub mod sample;
 pub mod train;

@@ -8,6 +8,7 @@ mod file;
 mod options;
 mod summary;
 mod sweep;
+mod threads;
 mod train;
 mod tune;
 mod verify;

@@ -9,6 +9,7 @@ pub use kolmo_codec::block::{Method, kernel, kernels};
 pub use kolmo_codec::limits::Limits;
 pub use kolmo_data::open::Fidelity;
 pub use kolmo_model::device::DeviceChoice;
+use kolmo_model::train::Wish;
 
 /// How a dataset is compressed.
 #[derive(Debug, Clone)]
@@ -111,5 +112,13 @@ impl StopFlag {
     /// Everything should end.
     pub fn cancelled(&self) -> bool {
         self.0.load(Ordering::SeqCst) >= 2
+    }
+    /// The same as training is told.
+    pub(crate) fn wish(&self) -> Wish {
+        match self.0.load(Ordering::SeqCst) {
+            0 => Wish::Continue,
+            1 => Wish::Finish,
+            _ => Wish::Cancel,
+        }
     }
 }

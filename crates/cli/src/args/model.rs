@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// A user's own network, step by step.
+/// A user's own network, step by step. All of it runs on the CPU.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
-    /// Learn an image classifier from a folder with one folder a class
+    /// Learn an image classifier from a folder with one folder a class, on the CPU
     Train(ModelTrain),
     /// Make a network small within an accuracy budget, and prove it
     Compress(ModelCompress),
@@ -50,17 +50,8 @@ pub(crate) struct ModelTrain {
     /// Network to write, a .safetensors file
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Passes over the training images
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub(crate) epochs: usize,
-    /// Images of a step
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub(crate) batch: usize,
-    /// Peak of Adam's learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
-    pub(crate) lr: f64,
     #[command(flatten)]
-    pub(crate) augment: AugmentFlags,
+    pub(crate) passes: Passes,
     /// Begin with this network instead of random weights
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
@@ -69,11 +60,21 @@ pub(crate) struct ModelTrain {
     pub(crate) checkpoint: Option<PathBuf>,
 }
 
-/// What is done to training images.
+/// How a network is trained. Classifiers are trained on the CPU.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct AugmentFlags {
+#[command(next_help_heading = "Training, on the CPU")]
+pub(crate) struct Passes {
+    /// Passes over the training images [default: 10 for `train`, 2 for `tune`]
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<usize>,
+    /// Images of a step
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) batch: usize,
+    /// Peak of Adam's learning rate [default: 1e-3 for `train`, 3e-4 for `tune`]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) lr: Option<f64>,
     /// Change training images: mirrored, or moved by up to an eighth of their side
-    #[arg(long, value_name = "flip,shift", value_delimiter = ',', value_enum)]
+    #[arg(long, value_name = "flip,shift", value_delimiter = ',', value_enum, default_value = "none")]
     pub(crate) augment: Vec<Change>,
 }
 
@@ -84,6 +85,8 @@ pub(crate) enum Change {
     Flip,
     /// Padded and cut: moved by up to an eighth of the side.
     Shift,
+    /// As they are.
+    None,
 }
 
 /// `kolmo model eval`.
@@ -119,26 +122,24 @@ pub(crate) struct ModelCompress {
     /// One step a tensor instead of one an output channel
     #[arg(long)]
     pub(crate) tensor_steps: bool,
-    /// Passes over the training images after each level of pruning that needs them; fractions count
+    /// Passes over the training images in all; 0 trains nothing, fractions count [default: some ten minutes of two cores, 4 to 40]
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<f64>,
+    /// Standard errors of a measured drop that have to fit into the budget too: validation images are few
     #[arg(long, value_name = "N", default_value_t = 1.0)]
-    pub(crate) prune_epochs: f64,
-    /// Passes over the training images after each rounding; 0 tunes nothing
-    #[arg(long, value_name = "N", default_value_t = 2.0)]
-    pub(crate) tune_epochs: f64,
-    /// Most roundings that are tuned
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub(crate) rounds: usize,
+    pub(crate) margin: f64,
     /// Training images that the loss of each tensor is measured on
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub(crate) calibration: usize,
     /// Images of a step
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) batch: usize,
-    /// Peak of Adam's learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
+    /// Peak of Adam's learning rate while pruning; tuning takes half of it
+    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
     pub(crate) lr: f64,
-    #[command(flatten)]
-    pub(crate) augment: AugmentFlags,
+    /// Change training images: mirrored, or moved by up to an eighth of their side
+    #[arg(long, value_name = "flip,shift", value_delimiter = ',', value_enum, default_value = "shift")]
+    pub(crate) augment: Vec<Change>,
     /// Write the curve of size and accuracy to OUT.txt, OUT.csv and OUT.svg
     #[arg(long, value_name = "OUT")]
     pub(crate) sweep: Option<PathBuf>,
@@ -197,15 +198,6 @@ pub(crate) struct ModelTune {
     /// Learn from the answers of this network besides the labels, for example the one that was compressed
     #[arg(long, value_name = "FILE")]
     pub(crate) teacher: Option<PathBuf>,
-    /// Passes over the training images
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub(crate) epochs: usize,
-    /// Images of a step
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub(crate) batch: usize,
-    /// Peak of Adam's learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 3e-4)]
-    pub(crate) lr: f64,
     #[command(flatten)]
-    pub(crate) augment: AugmentFlags,
+    pub(crate) passes: Passes,
 }

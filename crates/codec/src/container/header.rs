@@ -94,7 +94,7 @@ impl Header {
         let mut fields = Fields::new(WHAT, bytes);
         let magic = bytes.get(..bytes.len().min(MAGIC.len())).unwrap_or(bytes);
         if crate::network::is_network(bytes) {
-            return Err(Error::corrupt_at("header: this is a network archive, which `kolmo model` reads", 0));
+            return Err(Error::OtherKind { what: "this is a network archive; `kolmo model expand` and `kolmo model verify` read it" });
         }
         if !MAGIC.starts_with(magic) {
             return Err(Error::corrupt_at("header: these are not the first bytes of a kolmo archive", 0));

@@ -68,6 +68,9 @@ pub(super) fn to_bytes(sections: &Sections, content: &[u8; 32]) -> Result<(Vec<u
 
 pub(super) fn from_bytes<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Read<'a>, Error> {
     const WHAT: &str = "network archive";
+    if bytes.starts_with(&crate::container::MAGIC) {
+        return Err(Error::OtherKind { what: "this is an archive of files, no network archive; `kolmo expand` and `kolmo verify` read it" });
+    }
     if !MAGIC.starts_with(bytes.get(..MAGIC.len().min(bytes.len())).unwrap_or(bytes)) {
         return Err(Error::corrupt_at("header: these are not the first bytes of a network archive", 0));
     }

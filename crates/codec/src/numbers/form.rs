@@ -93,10 +93,8 @@ pub(super) fn join(form: Form, planes: &[&[u8]; MOST_PLANES], out: &mut [u8]) {
     let is_float = form.is_float();
     match (form.width(), is_float) {
         (1, _) => out.copy_from_slice(p0),
-        (2, false) => join16::<false>(p0, p1, out),
-        (2, true) => join16::<true>(p0, p1, out),
-        (4, false) => join32::<false>(p0, p1, p2, p3, out),
-        (4, true) => join32::<true>(p0, p1, p2, p3, out),
+        (2, _) => join16_by(is_float, p0, p1, out),
+        (4, _) => join32_by(is_float, [p0, p1, p2, p3], out),
         _ => {
             let highs = p0.iter().zip(*p1).zip(*p2).zip(*p3);
             let lows = rest[0].iter().zip(rest[1]).zip(rest[2]).zip(rest[3]);
@@ -109,6 +107,41 @@ pub(super) fn join(form: Form, planes: &[&[u8]; MOST_PLANES], out: &mut [u8]) {
     }
 }
 
+/// Chooses among the builds of [`join16`].
+fn join16_by(is_float: bool, p0: &[u8], p1: &[u8], out: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if super::x86::is_there() {
+        #[allow(unsafe_code, reason = "the function is safe where the instructions exist")]
+        // SAFETY: they do, as was just asked.
+        return unsafe { join16_avx2(is_float, p0, p1, out) };
+    }
+    if is_float { join16::<true>(p0, p1, out) } else { join16::<false>(p0, p1, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2,lzcnt,avx2")]
+fn join16_avx2(is_float: bool, p0: &[u8], p1: &[u8], out: &mut [u8]) {
+    if is_float { join16::<true>(p0, p1, out) } else { join16::<false>(p0, p1, out) }
+}
+
+/// Chooses among the builds of [`join32`].
+fn join32_by(is_float: bool, planes: [&[u8]; 4], out: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if super::x86::is_there() {
+        #[allow(unsafe_code, reason = "the function is safe where the instructions exist")]
+        // SAFETY: they do, as was just asked.
+        return unsafe { join32_avx2(is_float, planes, out) };
+    }
+    if is_float { join32::<true>(planes, out) } else { join32::<false>(planes, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2,lzcnt,avx2")]
+fn join32_avx2(is_float: bool, planes: [&[u8]; 4], out: &mut [u8]) {
+    if is_float { join32::<true>(planes, out) } else { join32::<false>(planes, out) }
+}
+
+#[inline(always)]
 fn join16<const FLOAT: bool>(p0: &[u8], p1: &[u8], out: &mut [u8]) {
     for ((out, &high), &low) in out.chunks_exact_mut(2).zip(p0).zip(p1) {
         let number = u16::from(high) << 8 | u16::from(low);
@@ -116,7 +149,8 @@ fn join16<const FLOAT: bool>(p0: &[u8], p1: &[u8], out: &mut [u8]) {
     }
 }
 
-fn join32<const FLOAT: bool>(p0: &[u8], p1: &[u8], p2: &[u8], p3: &[u8], out: &mut [u8]) {
+#[inline(always)]
+fn join32<const FLOAT: bool>([p0, p1, p2, p3]: [&[u8]; 4], out: &mut [u8]) {
     for ((((out, &a), &b), &c), &d) in out.chunks_exact_mut(4).zip(p0).zip(p1).zip(p2).zip(p3) {
         let low = u32::from(c) << 8 | u32::from(d);
         let number = if FLOAT {

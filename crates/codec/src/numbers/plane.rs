@@ -132,7 +132,9 @@ impl Reader {
                 unzstd.decode(fields.take(len)?, out)?;
             }
             HUFFMAN => {
-                let table = self.before.insert(Table::new(&Lengths::read(fields)?));
+                let lengths = Lengths::read(fields)?;
+                let table = self.before.get_or_insert_with(Table::empty);
+                table.renew(&lengths);
                 huffman::decode(fields, table, out)?;
             }
             HUFFMAN_AS_BEFORE => {

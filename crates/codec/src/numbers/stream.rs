@@ -7,11 +7,13 @@ use crate::numbers::form::{Form, MOST_PLANES, join, split};
 use crate::numbers::huffman::Lengths;
 use crate::numbers::plane::{self, Unzstd};
 
-/// Bytes of a chunk at most: its planes and what they make together stay in a second-level cache.
-const CHUNK_BYTES: usize = 1 << 18;
+/// Bytes of a chunk at most: its planes and what they make together stay in a second-level cache. Of numbers of two bytes one plane is mostly stored as it is.
+const fn chunk_bytes(form: Form) -> usize {
+    if form.width() == 2 { 1 << 19 } else { 1 << 18 }
+}
 
 /// What a chunk of its own has to save beside its codes: its header takes some 20 bytes, and the time for new tables is worth the rest.
-const CHUNK_COST: u64 = 200;
+const CHUNK_COST: u64 = 600;
 
 /// Writes one stream.
 pub(super) struct Writer {
@@ -47,7 +49,7 @@ impl Writer {
 
     /// Takes in a span, whole numbers. Neighbours share codes where that takes less than codes of their own.
     pub(super) fn span(&mut self, numbers: &[u8]) -> Result<(), Error> {
-        for part in numbers.chunks(CHUNK_BYTES) {
+        for part in numbers.chunks(chunk_bytes(self.form)) {
             split(self.form, part, &mut self.scratch);
             let planes = self.scratch.iter().take(self.form.width());
             let mut own = [[0; 256]; MOST_PLANES];
@@ -75,7 +77,7 @@ impl Writer {
     fn flush(&mut self) -> Result<(), Error> {
         let lengths: Vec<Option<Lengths>> = self.counts.iter().take(self.form.width()).map(|counts| plane::plan(counts).0).collect();
         let group = std::mem::take(&mut self.group);
-        for chunk in group.chunks(CHUNK_BYTES) {
+        for chunk in group.chunks(chunk_bytes(self.form)) {
             self.chunk(chunk, &lengths)?;
         }
         self.counts = [[0; 256]; MOST_PLANES];
@@ -115,6 +117,26 @@ pub(super) fn write_bytes(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(apart)
 }
 
+/// Most bytes of a buffer that is kept from block to block.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// What decoding holds beside its result, kept from block to block.
+#[derive(Default)]
+pub(super) struct Room {
+    unzstd: Unzstd,
+    scratch: [Vec<u8>; MOST_PLANES],
+    /// Bytes of the buffers that the block at hand has paid for.
+    paid: [usize; MOST_PLANES],
+}
+
+impl Room {
+    /// Room for a new block, which has paid for nothing yet.
+    pub(super) fn clear(&mut self) {
+        self.paid = [0; MOST_PLANES];
+        self.scratch.iter_mut().filter(|buffer| buffer.capacity() > KEPT_BYTES).for_each(|buffer| *buffer = Vec::new());
+    }
+}
+
 /// Reads one stream.
 pub(super) struct Reader<'a> {
     form: Form,
@@ -122,7 +144,6 @@ pub(super) struct Reader<'a> {
     /// Bytes of the stream that no chunk has accounted for.
     left: u64,
     planes: [plane::Reader; MOST_PLANES],
-    scratch: [Vec<u8>; MOST_PLANES],
     /// A chunk of which spans have not taken all: `waiting[taken..]` is left.
     waiting: Vec<u8>,
     taken: usize,
@@ -132,23 +153,24 @@ impl<'a> Reader<'a> {
     /// A stream that becomes `bytes` bytes.
     pub(super) fn new(form: Form, coded: &'a [u8], bytes: u64) -> Self {
         let fields = Fields::new(WHAT, coded);
-        Self { form, fields, left: bytes, planes: Default::default(), scratch: Default::default(), waiting: Vec::new(), taken: 0 }
+        Self { form, fields, left: bytes, planes: Default::default(), waiting: Vec::new(), taken: 0 }
     }
 
     /// The next numbers, as many as fit `out`.
-    pub(super) fn read(&mut self, mut out: &mut [u8], unzstd: &mut Unzstd, budget: &mut Budget) -> Result<(), Error> {
+    pub(super) fn read(&mut self, mut out: &mut [u8], room: &mut Room, budget: &mut Budget) -> Result<(), Error> {
         while !out.is_empty() {
             let waiting = self.waiting.get(self.taken..).unwrap_or_default();
             if waiting.is_empty() {
                 let bytes = self.header()?;
                 if bytes <= out.len() {
                     let (chunk, rest) = out.split_at_mut_checked(bytes).ok_or(Error::corrupt(WHAT))?;
-                    self.chunk(chunk, unzstd, budget)?;
+                    self.chunk(chunk, room, budget)?;
                     out = rest;
                 } else {
                     let mut chunk = std::mem::take(&mut self.waiting);
+                    budget.take(WHAT, bytes.saturating_sub(chunk.capacity()) as u64, 1)?;
                     resize(&mut chunk, bytes, budget)?;
-                    self.chunk(&mut chunk, unzstd, budget)?;
+                    self.chunk(&mut chunk, room, budget)?;
                     (self.waiting, self.taken) = (chunk, 0);
                 }
                 continue;
@@ -170,7 +192,8 @@ impl<'a> Reader<'a> {
         usize::try_from(bytes).map_err(|_| self.fields.corrupt())
     }
 
-    fn chunk(&mut self, out: &mut [u8], unzstd: &mut Unzstd, budget: &mut Budget) -> Result<(), Error> {
+    fn chunk(&mut self, out: &mut [u8], room: &mut Room, budget: &mut Budget) -> Result<(), Error> {
+        let Room { unzstd, scratch, paid } = room;
         if self.form.width() == 1 {
             return match &mut self.planes {
                 [reader, ..] => reader.read(&mut self.fields, unzstd, out),
@@ -178,10 +201,15 @@ impl<'a> Reader<'a> {
         }
         let numbers = out.len().checked_div(self.form.width()).unwrap_or(0);
         let mut planes = [&[][..]; MOST_PLANES];
-        for ((plane, reader), scratch) in planes.iter_mut().zip(&mut self.planes).zip(&mut self.scratch).take(self.form.width()) {
+        let places = planes.iter_mut().zip(&mut self.planes).zip(scratch.iter_mut().zip(paid)).take(self.form.width());
+        for ((plane, reader), (scratch, paid)) in places {
             *plane = match plane::stored(&mut self.fields, numbers)? {
                 Some(stored) => stored,
                 None => {
+                    if *paid < numbers {
+                        budget.take(WHAT, numbers.saturating_sub(*paid) as u64, 1)?;
+                        *paid = numbers;
+                    }
                     if scratch.len() < numbers {
                         resize(scratch, numbers, budget)?;
                     }
@@ -203,9 +231,8 @@ impl<'a> Reader<'a> {
 
 const WHAT: &str = "numbers of a block";
 
-/// Makes a buffer hold `bytes` bytes; growing is paid for.
-fn resize(buffer: &mut Vec<u8>, bytes: usize, budget: &mut Budget) -> Result<(), Error> {
-    budget.take(WHAT, bytes.saturating_sub(buffer.capacity()) as u64, 1)?;
+/// Makes a buffer hold `bytes` bytes, which are paid for.
+fn resize(buffer: &mut Vec<u8>, bytes: usize, budget: &Budget) -> Result<(), Error> {
     buffer.try_reserve_exact(bytes.saturating_sub(buffer.len())).map_err(|_| Error::LimitExceeded { what: WHAT, limit: budget.left() })?;
     buffer.resize(bytes, 0);
     Ok(())

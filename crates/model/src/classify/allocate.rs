@@ -29,11 +29,13 @@ impl fmt::Display for Strategy {
     }
 }
 
-/// What a number of bits would mean for a tensor.
+/// What a number of bits and a price of bits would mean for a tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Choice {
     /// Of each integer.
     pub bits: u8,
+    /// What a bit is worth in rounding, in squares of a step.
+    pub lambda: f64,
     /// Coded size.
     pub bytes: u64,
     /// What the network loses if only this tensor is rounded so; at least 0.
@@ -128,7 +130,11 @@ mod tests {
         (0..200).map(move |_| {
             let tensors = 1 + dice.below(5);
             let choices: Vec<Vec<Choice>> = (0..tensors)
-                .map(|_| (0..4).map(|bits| Choice { bits: bits + 2, bytes: 1 + dice.below(30), loss: dice.below(1000) as f64 / 16.0 }).collect())
+                .map(|_| {
+                    (0..4)
+                        .map(|bits| Choice { bits: bits + 2, lambda: 0.0, bytes: 1 + dice.below(30), loss: dice.below(1000) as f64 / 16.0 })
+                        .collect()
+                })
                 .collect();
             let bytes = dice.below(30 * tensors);
             (choices, bytes)

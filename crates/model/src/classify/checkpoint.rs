@@ -28,8 +28,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, Array>,
     /// Strings beside the tensors (`.safetensors` only).
     pub metadata: BTreeMap<String, String>,
-    /// Tensors that are passed over: counters of batches, which no network computes with.
-    pub passed_over: Vec<String>,
+    /// Counters of batches that normalisations keep; no network computes with them, but a file that had them gets them back.
+    pub counters: BTreeMap<String, i64>,
 }
 
 /// What PyTorch's normalisations count; loading a state without it is allowed.
@@ -52,21 +52,31 @@ impl Checkpoint {
             }
         };
         if !checkpoint.tensors.is_empty() && checkpoint.tensors.keys().all(|name| name.starts_with(PARALLEL)) {
-            checkpoint.tensors = checkpoint.tensors.into_iter().map(|(name, array)| (name[PARALLEL.len()..].to_owned(), array)).collect();
+            let plain = |name: &str| name.strip_prefix(PARALLEL).unwrap_or(name).to_owned();
+            checkpoint.tensors = checkpoint.tensors.into_iter().map(|(name, array)| (plain(&name), array)).collect();
+            checkpoint.counters = checkpoint.counters.into_iter().map(|(name, count)| (plain(&name), count)).collect();
         }
         Ok(checkpoint)
     }
 
-    /// A `.safetensors` file with these tensors and strings.
+    /// A `.safetensors` file with these tensors, counters and strings.
     ///
     /// # Errors
     /// `Checkpoint`, which cannot happen for tensors whose shapes fit their values.
-    pub fn to_safetensors(tensors: &[(String, Array)], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, Error> {
+    pub fn to_safetensors(
+        tensors: &[(String, Array)],
+        counters: &BTreeMap<String, i64>,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, Error> {
+        let counts: Vec<[u8; 8]> = counters.values().map(|count| count.to_le_bytes()).collect();
         let bytes: Vec<Vec<u8>> = tensors.iter().map(|(_, array)| array.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
         let made = |error: safetensors::SafeTensorError| Error::Checkpoint { path: "safetensors".to_owned(), source: error.into() };
         let mut views = Vec::with_capacity(tensors.len());
         for ((name, array), bytes) in tensors.iter().zip(&bytes) {
             views.push((name.as_str(), TensorView::new(Dtype::F32, array.shape.clone(), bytes).map_err(made)?));
+        }
+        for (name, count) in counters.keys().zip(&counts) {
+            views.push((name.as_str(), TensorView::new(Dtype::I64, Vec::new(), count).map_err(made)?));
         }
         let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
         safetensors::serialize(views, (!metadata.is_empty()).then_some(metadata)).map_err(made)
@@ -85,8 +95,8 @@ fn parse_safetensors(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Error> {
             Dtype::F64 => words(data, |word| f64::from_le_bytes(word) as f32),
             Dtype::F16 => words(data, |word| half::f16::from_le_bytes(word).to_f32()),
             Dtype::BF16 => words(data, |word| half::bf16::from_le_bytes(word).to_f32()),
-            _ if name.ends_with(COUNTER) => {
-                checkpoint.passed_over.push(name);
+            Dtype::I64 if name.ends_with(COUNTER) && data.len() == 8 => {
+                checkpoint.counters.insert(name, count(data));
                 continue;
             }
             other => return Err(not_floats(path, &name, &format!("{other:?}"))),
@@ -116,8 +126,8 @@ fn read_pytorch(path: &Path) -> Result<Checkpoint, Error> {
             DType::F64 => words(&data, |word| f64::from_le_bytes(word) as f32),
             DType::F16 => words(&data, |word| half::f16::from_le_bytes(word).to_f32()),
             DType::BF16 => words(&data, |word| half::bf16::from_le_bytes(word).to_f32()),
-            _ if name.ends_with(COUNTER) => {
-                checkpoint.passed_over.push(name.clone());
+            DType::I64 if name.ends_with(COUNTER) && data.len() == 8 => {
+                checkpoint.counters.insert(name.clone(), count(&data));
                 continue;
             }
             other => return Err(not_floats(path, name, &format!("{other:?}"))),
@@ -132,8 +142,12 @@ fn read_pytorch(path: &Path) -> Result<Checkpoint, Error> {
     Ok(checkpoint)
 }
 
-fn words<const N: usize>(data: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+fn words<const N: usize, T>(data: &[u8], value: impl Fn([u8; N]) -> T) -> Vec<T> {
     data.as_chunks::<N>().0.iter().map(|&word| value(word)).collect()
+}
+
+fn count(data: &[u8]) -> i64 {
+    words(data, |word: [u8; 8]| i64::from_le_bytes(word)).first().copied().unwrap_or_default()
 }
 
 fn not_floats(path: &Path, name: &str, dtype: &str) -> Error {

@@ -7,7 +7,7 @@ mod conv;
 mod norm;
 pub(super) use norm::EPSILON;
 mod pool;
-mod product;
+mod sparse;
 
 use rayon::prelude::*;
 
@@ -15,6 +15,7 @@ use super::arch::Parameters;
 use super::graph::{Extent, Graph, Op};
 use conv::Window;
 use norm::Statistics;
+pub use sparse::Sparse;
 
 /// Images of a group; the last one of a batch may have fewer.
 pub const GROUP: usize = 8;
@@ -40,9 +41,19 @@ pub struct Tape {
     counts: Vec<usize>,
 }
 
-/// Scores of each image, shape `[images, classes]`; normalisations use their stored means.
+/// The tensors that compute, with the values of patterns side by side.
+#[derive(Clone, Copy)]
+struct Layers<'a> {
+    parameters: &'a Parameters,
+    sparse: &'a Sparse,
+    entries: &'a [Vec<f32>],
+}
+
+/// Scores of each image, shape `[images, classes]`; normalisations use their stored means. `sparse` are patterns of these parameters, or none.
 #[must_use]
-pub fn infer(graph: &Graph, parameters: &Parameters, input: Input) -> Vec<f32> {
+pub fn infer(graph: &Graph, parameters: &Parameters, sparse: &Sparse, input: Input) -> Vec<f32> {
+    let entries = sparse.entries(parameters);
+    let layers = Layers { parameters, sparse, entries: &entries };
     let mut last_use = vec![0; graph.extents.len()];
     for (at, node) in graph.nodes.iter().enumerate() {
         last_use[node.input] = at;
@@ -63,7 +74,7 @@ pub fn infer(graph: &Graph, parameters: &Parameters, input: Input) -> Vec<f32> {
                         let norm = norm::stored(parameters, *gamma);
                         norm::apply(&norm, &values[node.input], count * graph.extents[at].pixels(), *relu)
                     }
-                    _ => plain(graph, parameters, at, &values[node.input], |other| &values[other], count),
+                    _ => plain(graph, layers, at, &values[node.input], |other| &values[other], count),
                 };
                 for value in [Some(node.input), other_of(&node.op)].into_iter().flatten() {
                     if last_use[value] == at {
@@ -86,8 +97,9 @@ const fn other_of(op: &Op) -> Option<usize> {
 }
 
 /// Scores of a training batch, shape `[images, classes]`, with what the backward pass needs. Normalisations use the batch's own means; the stored ones
-/// move a tenth of the way to them, in `parameters`.
-pub fn forward(graph: &Graph, parameters: &mut Parameters, input: Input) -> (Vec<f32>, Tape) {
+/// move a tenth of the way to them, in `parameters`. Outside the patterns `sparse` weights have to be zero.
+pub fn forward(graph: &Graph, parameters: &mut Parameters, sparse: &Sparse, input: Input) -> (Vec<f32>, Tape) {
+    let entries = sparse.entries(parameters);
     let Input { groups, counts } = input;
     let mut values = vec![groups];
     let mut norms = Vec::with_capacity(graph.nodes.len());
@@ -101,9 +113,9 @@ pub fn forward(graph: &Graph, parameters: &mut Parameters, input: Input) -> (Vec
             let result = from.par_iter().zip(&counts).map(|(from, count)| norm::apply(&scale, from, count * pixels, relu)).collect();
             (result, Some(statistics))
         } else {
-            let fixed = &*parameters;
+            let layers = Layers { parameters, sparse, entries: &entries };
             let result = (0..counts.len()).into_par_iter();
-            let result = result.map(|group| plain(graph, fixed, at, &from[group], |other| &values[other][group], counts[group])).collect();
+            let result = result.map(|group| plain(graph, layers, at, &from[group], |other| &values[other][group], counts[group])).collect();
             (result, None)
         };
         values.push(result);
@@ -113,9 +125,11 @@ pub fn forward(graph: &Graph, parameters: &mut Parameters, input: Input) -> (Vec
     (scores.concat(), Tape { values, norms, counts })
 }
 
-/// Gradients of all tensors, given those of the scores, shape `[images, classes]`. Tensors that are measured get empty ones.
+/// Gradients of all tensors, given those of the scores, shape `[images, classes]`. Tensors that are measured get empty ones, those with a pattern a number for
+/// each of its entries.
 #[must_use]
-pub fn backward(graph: &Graph, parameters: &Parameters, mut tape: Tape, scores: &[f32]) -> Parameters {
+pub fn backward(graph: &Graph, parameters: &Parameters, sparse: &Sparse, mut tape: Tape, scores: &[f32]) -> Parameters {
+    let entries = sparse.entries(parameters);
     let classes = graph.classes();
     let mut gradients: Parameters = vec![Vec::new(); graph.specs.len()];
     let mut flows: Vec<Option<Groups>> = vec![None; graph.extents.len()];
@@ -137,10 +151,11 @@ pub fn backward(graph: &Graph, parameters: &Parameters, mut tape: Tape, scores: 
         let back: Groups = match &node.op {
             Op::Conv { weight, bias, kernel, stride, pad } => {
                 let window = Window { before, after, kernel: *kernel, stride: *stride, pad: *pad };
-                let parts: Vec<(Vec<f32>, Vec<f32>)> = (0..counts.len())
-                    .into_par_iter()
-                    .map(|group| conv::backward(&window, &parameters[*weight], &from[group], &flow[group], counts[group], wanted))
-                    .collect();
+                let of = |group: usize| match sparse.layer(*weight) {
+                    Some(pattern) => sparse::backward(&window, pattern, &entries[*weight], &from[group], &flow[group], counts[group], wanted),
+                    None => conv::backward(&window, &parameters[*weight], &from[group], &flow[group], counts[group], wanted),
+                };
+                let parts: Vec<(Vec<f32>, Vec<f32>)> = (0..counts.len()).into_par_iter().map(of).collect();
                 if let Some(bias) = bias {
                     gradients[*bias] = channel_sums(&flow, after.channels);
                 }
@@ -192,13 +207,18 @@ pub fn backward(graph: &Graph, parameters: &Parameters, mut tape: Tape, scores: 
 }
 
 /// An operation that looks at one group alone.
-fn plain<'v>(graph: &Graph, parameters: &Parameters, at: usize, from: &[f32], other: impl Fn(usize) -> &'v Vec<f32>, count: usize) -> Vec<f32> {
+fn plain<'v>(graph: &Graph, layers: Layers<'_>, at: usize, from: &[f32], other: impl Fn(usize) -> &'v Vec<f32>, count: usize) -> Vec<f32> {
+    let Layers { parameters, sparse, entries } = layers;
     let node = &graph.nodes[at];
     let (before, after) = (graph.extents[node.input], graph.extents[at + 1]);
     match &node.op {
         Op::Conv { weight, bias, kernel, stride, pad } => {
             let window = Window { before, after, kernel: *kernel, stride: *stride, pad: *pad };
-            conv::forward(&window, &parameters[*weight], bias.map(|bias| &parameters[bias]), from, count)
+            let bias = bias.map(|bias| &parameters[bias]);
+            match sparse.layer(*weight) {
+                Some(pattern) => sparse::forward(&window, pattern, &entries[*weight], bias, from, count),
+                None => conv::forward(&window, &parameters[*weight], bias, from, count),
+            }
         }
         Op::Linear { weight, bias } => conv::forward(&Window::whole(before, after), &parameters[*weight], Some(&parameters[*bias]), from, count),
         Op::Relu => from.iter().map(|x| x.max(0.0)).collect(),

@@ -38,22 +38,25 @@ impl Score {
 /// Measures a network on a set.
 #[must_use]
 pub fn score(graph: &Graph, parameters: &Parameters, normalisation: &Normalisation, set: &ImageSet) -> Score {
-    let classes = graph.classes();
+    answers(graph, parameters, normalisation, set).0
+}
+
+/// Measures a network on a set, and says which images it gets right.
+#[must_use]
+pub fn answers(graph: &Graph, parameters: &Parameters, normalisation: &Normalisation, set: &ImageSet) -> (Score, Vec<bool>) {
     let scores = scores(graph, parameters, normalisation, set);
-    let mut total = Score { images: set.len(), right: 0, loss: 0.0 };
-    for (scores, &label) in scores.chunks_exact(classes).zip(set.labels()) {
-        total.right += usize::from(best(scores) == label);
-        total.loss -= f64::from(log_softmax(scores)[label]);
-    }
-    total.loss /= set.len() as f64;
-    total
+    let images = || scores.chunks_exact(graph.classes()).zip(set.labels());
+    let right: Vec<bool> = images().map(|(scores, &label)| best(scores) == label).collect();
+    let loss = images().map(|(scores, &label)| -f64::from(log_softmax(scores)[label])).sum::<f64>() / set.len() as f64;
+    (Score { images: set.len(), right: right.iter().filter(|right| **right).count(), loss }, right)
 }
 
 /// Scores of every image, shape `[images, classes]`.
 #[must_use]
 pub fn scores(graph: &Graph, parameters: &Parameters, normalisation: &Normalisation, set: &ImageSet) -> Vec<f32> {
     let order: Vec<usize> = (0..set.len()).collect();
-    order.chunks(CHUNK).flat_map(|chosen| engine::infer(graph, parameters, set.batch(chosen, normalisation, None))).collect()
+    let sparse = engine::Sparse::of(graph, parameters);
+    order.chunks(CHUNK).flat_map(|chosen| engine::infer(graph, parameters, &sparse, set.batch(chosen, normalisation, None))).collect()
 }
 
 /// Index of the highest score, the first of equals.

@@ -1,5 +1,7 @@
 //! A network with all that is needed to use it: architecture, tensors, normalisation of its inputs, names of its classes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::arch::{Arch, Kind, Parameters, bind, name, random};
@@ -29,6 +31,9 @@ pub struct About {
     /// Seed of the split whose training part it has learned from, where that is known: with another seed, validation images would be images it knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<u64>,
+    /// Counters of batches that its checkpoint had (`bn1.num_batches_tracked`), to be written back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, i64>,
 }
 
 impl About {
@@ -74,7 +79,15 @@ impl Network {
     pub fn new(kind: Kind, input: Extent, classes: Vec<String>, normalisation: Normalisation, seed: u64) -> Self {
         let arch = Arch::new(kind, input, classes.len());
         let graph = arch.graph();
-        let about = About { arch: kind.to_string(), height: input.height, width: input.width, normalisation, classes, split: None };
+        let about = About {
+            arch: kind.to_string(),
+            height: input.height,
+            width: input.width,
+            normalisation,
+            classes,
+            split: None,
+            counters: BTreeMap::new(),
+        };
         Self { parameters: random(&graph, seed), arch, graph, about }
     }
 
@@ -97,7 +110,9 @@ impl Network {
             normalisation: Normalisation::imagenet(channels),
             classes: Vec::new(),
             split: None,
+            counters: BTreeMap::new(),
         });
+        about.counters.clone_from(&checkpoint.counters);
         if let Some(normalisation) = normalisation {
             about.normalisation = normalisation;
         }
@@ -122,8 +137,9 @@ impl Network {
     /// # Errors
     /// As [`Checkpoint::to_safetensors`].
     pub fn to_safetensors(&self) -> Result<Vec<u8>, Error> {
-        let metadata = [(KEY.to_owned(), self.about.to_json()), ("format".to_owned(), "pt".to_owned())];
-        Checkpoint::to_safetensors(&self.named(), &metadata.into())
+        let about = About { counters: BTreeMap::new(), ..self.about.clone() };
+        let metadata = [(KEY.to_owned(), about.to_json()), ("format".to_owned(), "pt".to_owned())];
+        Checkpoint::to_safetensors(&self.named(), &self.about.counters, &metadata.into())
     }
 
     /// Measures it.

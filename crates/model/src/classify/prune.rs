@@ -6,15 +6,6 @@ use super::graph::{Graph, Role};
 /// For each tensor of weights, which of them stay; `None` for other tensors.
 pub type Masks = Vec<Option<Vec<bool>>>;
 
-/// Share of the remaining weights that stays from one level of the schedule to the next: half of them go in two levels.
-const LEVEL: f64 = std::f64::consts::FRAC_1_SQRT_2;
-
-/// Share of the weights that stays at a level of the schedule: 1, 0.71, 0.5, 0.35, 0.25, ...
-#[must_use]
-pub fn kept_at(level: u32) -> f64 {
-    LEVEL.powi(level.min(1000) as i32)
-}
-
 /// Keeps the share `keep` of all weights together.
 ///
 /// The measure is magnitude, made comparable between tensors: a weight's square over the sum of squares of all that are not smaller in its
@@ -81,6 +72,5 @@ mod tests {
             let masked = masked(&parameters, &masks);
             assert_eq!(graph.weights().iter().map(|&at| masked[at].iter().filter(|value| **value != 0.0).count()).sum::<usize>(), kept);
         }
-        assert!((kept_at(4) - 0.25).abs() < 1e-12);
     }
 }

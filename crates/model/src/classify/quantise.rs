@@ -9,11 +9,14 @@ use super::graph::Spec;
 use super::prune::Masks;
 
 /// Bits that a tensor may get.
-pub const BITS: [u8; 7] = [2, 3, 4, 5, 6, 7, 8];
+pub const BITS: [u8; 6] = [2, 3, 4, 5, 6, 8];
 
 /// What a bit is worth, in squares of a step: at high rates a quantiser that is optimal for its rate loses `2 ln 2 / 12` of a step's square for
 /// each bit (Gish and Pierce 1968).
 pub const LAMBDA: f64 = 0.1155;
+
+/// Prices of a bit that are tried: the one above, and one that turns small weights into zeros, to be made up for by tuning.
+pub const LAMBDAS: [f64; 2] = [LAMBDA, 4.0 * LAMBDA];
 
 /// A tensor's integers.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +54,17 @@ impl Code {
     #[must_use]
     pub fn nonzero(&self) -> usize {
         self.integers.iter().filter(|integer| **integer != 0).count()
+    }
+
+    /// What the weight at `place` becomes if it is `value` before rounding; 0 where it is 0 now.
+    #[must_use]
+    pub fn nearest(&self, place: usize, value: f32) -> f32 {
+        if self.integers[place] == 0 {
+            return 0.0;
+        }
+        let most = largest(self.bits) as f32;
+        let step = self.steps[place * self.steps.len() / self.integers.len()];
+        (value * (1.0 / step)).round().clamp(-most, most) * step
     }
 
     /// The integers that `values` are nearest to, zero where they are zero now.
@@ -248,6 +262,9 @@ mod tests {
         assert!(cheap.integers.iter().zip(&plain.integers).all(|(cheap, plain)| cheap.abs() <= plain.abs() && cheap * plain >= 0));
         assert_eq!(cheap.follow(&cheap.settle(&values)), cheap.integers);
         assert_eq!(cheap.follow(&cheap.values()), cheap.integers);
+        let moved: Vec<f32> = values.iter().map(|value| value * 1.1).collect();
+        let followed = Code { integers: cheap.follow(&moved), ..cheap.clone() }.values();
+        assert!(followed.iter().zip(&moved).enumerate().all(|(place, (&value, &moved))| cheap.nearest(place, moved) == value));
         let zeros = quantise(&spec, &vec![0.0; values.len()], 3, &Rounding { by_channel: true, lambda: LAMBDA });
         assert_eq!((zeros.nonzero(), zeros.steps), (0, vec![1.0; 8]));
     }

@@ -6,10 +6,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::arch::Parameters;
-use super::engine;
+use super::engine::{self, Sparse};
 use super::evaluate::{Score, log_softmax, score};
 use super::graph::{Graph, Role};
 use super::images::{Augment, ImageSet, Normalisation};
+use super::prune::Masks;
+use super::quantise::{Code, Codes};
 use crate::error::Error;
 use crate::sample::Dice;
 pub use crate::train::Wish;
@@ -123,16 +125,38 @@ pub struct Trained {
     pub interrupted: bool,
 }
 
-/// How the tensors that move become those that compute: masked, or rounded. Gradients pass straight through.
-pub(super) type Lower<'a> = &'a (dyn Fn(&Parameters) -> Parameters + Sync);
-
-/// What a network should answer, besides the labels: probabilities of a teacher, and their share.
-pub(super) struct Teacher {
-    /// Shape `[images, classes]`.
-    pub(super) probabilities: Vec<f32>,
-    /// Of the target; the label has the rest.
-    pub(super) share: f32,
+/// How the tensors that move become those that compute. Zeros stay zeros; gradients pass straight through.
+#[derive(Clone, Copy)]
+pub(super) enum Lower<'a> {
+    /// Zeros where a mask says so.
+    Masked(&'a Masks),
+    /// Rounded to integers that are not zero where a code's are not.
+    Rounded(&'a Codes),
 }
+
+impl Lower<'_> {
+    fn tensor(self, at: usize, values: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Masked(masks) => masks[at]
+                .as_ref()
+                .map_or_else(|| values.to_vec(), |mask| values.iter().zip(mask).map(|(&value, &stays)| if stays { value } else { 0.0 }).collect()),
+            Self::Rounded(codes) => {
+                codes[at].as_ref().map_or_else(|| values.to_vec(), |code| Code { integers: code.follow(values), ..code.clone() }.values())
+            }
+        }
+    }
+
+    /// One weight that stays.
+    fn weight(self, at: usize, place: usize, value: f32) -> f32 {
+        match self {
+            Self::Masked(_) => value,
+            Self::Rounded(codes) => codes[at].as_ref().map_or(value, |code| code.nearest(place, value)),
+        }
+    }
+}
+
+/// What a network should answer to each training image instead of its label alone: probabilities, shape `[images, classes]`.
+pub(super) struct Teacher(pub(super) Vec<f32>);
 
 /// Trains `parameters` on `parts.train`.
 ///
@@ -146,7 +170,7 @@ pub fn train(
     plan: &Plan,
     watch: &mut dyn Watch,
 ) -> Result<Trained, Error> {
-    Run { graph, parts, normalisation, plan, lower: None, teacher: None, first_counts: false }.run(parameters, watch)
+    Run { graph, parts, normalisation, plan, lower: None, teacher: None, keep: Keep::LeastLoss }.run(parameters, watch)
 }
 
 pub(super) struct Run<'a> {
@@ -156,13 +180,36 @@ pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) lower: Option<Lower<'a>>,
     pub(super) teacher: Option<&'a Teacher>,
-    /// What training begins with is a candidate too.
-    pub(super) first_counts: bool,
+    /// Which of its states is kept.
+    pub(super) keep: Keep,
+}
+
+/// Which state of a training is kept, by the validation images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// The epoch of least loss.
+    LeastLoss,
+    /// The same, the state that training begins with among them.
+    LeastLossOrFirst,
+    /// The last one: the learning rate has come down, and few images are a poor judge between epochs.
+    Last,
 }
 
 impl Run<'_> {
     fn lowered(&self, parameters: &Parameters) -> Parameters {
-        self.lower.map_or_else(|| parameters.clone(), |lower| lower(parameters))
+        self.lower.map_or_else(|| parameters.clone(), |lower| parameters.iter().enumerate().map(|(at, values)| lower.tensor(at, values)).collect())
+    }
+
+    /// Brings `lowered` up to date after a step; of tensors with a pattern only what may have moved.
+    fn follow(&self, parameters: &Parameters, places: &[Option<Vec<usize>>], lowered: &mut Parameters) {
+        let Some(lower) = self.lower else {
+            lowered.iter_mut().zip(parameters).for_each(|(lowered, values)| lowered.clone_from(values));
+            return;
+        };
+        lowered.par_iter_mut().zip(parameters).zip(places).enumerate().for_each(|(at, ((lowered, values), places))| match places {
+            Some(places) => places.iter().for_each(|&place| lowered[place] = lower.weight(at, place, values[place])),
+            None => *lowered = lower.tensor(at, values),
+        });
     }
 
     pub(super) fn run(&self, mut parameters: Parameters, watch: &mut dyn Watch) -> Result<Trained, Error> {
@@ -173,7 +220,10 @@ impl Run<'_> {
         // a last batch of one image or few has no means worth normalising by
         let batches = (images + batch / 2) / batch;
         let steps = (batches.max(1) * plan.epochs) as u64;
-        let mut adam = Adam::new(self.graph);
+        // masked and rounded networks: zeros stay zeros
+        let mut lowered = self.lowered(&parameters);
+        let sparse = if self.lower.is_some() { Sparse::of(self.graph, &lowered) } else { Sparse::default() };
+        let mut adam = Adam::new(self.graph, &sparse);
         let mut dice = Dice::new(plan.seed ^ 0x7472_6169_6e00);
         let mut order: Vec<usize> = (0..all).collect();
         let start = Instant::now();
@@ -182,8 +232,7 @@ impl Run<'_> {
         let mut best: Option<(Score, Parameters)> = None;
         let mut epochs = Vec::with_capacity(plan.epochs);
         let mut interrupted = false;
-        if self.first_counts {
-            let lowered = self.lowered(&parameters);
+        if self.keep == Keep::LeastLossOrFirst {
             best = Some((score(self.graph, &lowered, self.normalisation, &self.parts.validation), parameters.clone()));
         }
         for epoch in 1..=plan.epochs {
@@ -196,7 +245,7 @@ impl Run<'_> {
                 let end = if number + 1 == batches.max(1) { images } else { (number + 1) * batch };
                 let chosen = &order[number * batch..end];
                 rate = learning_rate(plan.learning_rate, done, steps);
-                let (loss, hits) = self.step(&mut parameters, chosen, rate, &mut adam, &mut dice);
+                let (loss, hits) = self.step((&mut parameters, &mut lowered), &sparse, chosen, rate, &mut adam, &mut dice);
                 done += 1;
                 (loss_sum, right, seen) = (loss_sum + loss, right + hits, seen + chosen.len());
                 let now = (loss / chosen.len() as f64, hits as f64 / chosen.len() as f64);
@@ -221,7 +270,6 @@ impl Run<'_> {
                     break;
                 }
             }
-            let lowered = self.lowered(&parameters);
             let validation = score(self.graph, &lowered, self.normalisation, &self.parts.validation);
             let row = Epoch {
                 epoch,
@@ -241,7 +289,7 @@ impl Run<'_> {
                 "epoch"
             );
             epochs.push(row);
-            if best.as_ref().is_none_or(|(score, _)| validation.beats(score)) {
+            if self.keep == Keep::Last || best.as_ref().is_none_or(|(score, _)| validation.beats(score)) {
                 best = Some((validation, parameters.clone()));
             }
             watch.epoch(&row, &lowered)?;
@@ -257,11 +305,18 @@ impl Run<'_> {
     }
 
     /// One batch: its loss (sum over images, nats) and how many were right.
-    fn step(&self, parameters: &mut Parameters, chosen: &[usize], rate: f64, adam: &mut Adam, dice: &mut Dice) -> (f64, usize) {
+    fn step(
+        &self,
+        (parameters, lowered): (&mut Parameters, &mut Parameters),
+        sparse: &Sparse,
+        chosen: &[usize],
+        rate: f64,
+        adam: &mut Adam,
+        dice: &mut Dice,
+    ) -> (f64, usize) {
         let set = &self.parts.train;
         let input = set.batch(chosen, self.normalisation, Some((self.plan.augment, dice)));
-        let mut lowered = self.lowered(parameters);
-        let (scores, tape) = engine::forward(self.graph, &mut lowered, input);
+        let (scores, tape) = engine::forward(self.graph, lowered, sparse, input);
         let classes = self.graph.classes();
         let (mut loss, mut right) = (0.0, 0);
         let mut gradient = vec![0f32; scores.len()];
@@ -272,19 +327,18 @@ impl Run<'_> {
             loss -= f64::from(logs[label]);
             right += usize::from(super::evaluate::best(scores) == label);
             for (class, gradient) in gradient.iter_mut().enumerate() {
-                let own = f32::from(u8::from(class == label));
-                let target =
-                    self.teacher.map_or(own, |teacher| teacher.share * teacher.probabilities[image * classes + class] + (1.0 - teacher.share) * own);
+                let target = self.teacher.map_or_else(|| f32::from(u8::from(class == label)), |teacher| teacher.0[image * classes + class]);
                 *gradient = (logs[class].exp() - target) * share;
             }
         }
-        let gradients = engine::backward(self.graph, &lowered, tape, &gradient);
+        let gradients = engine::backward(self.graph, lowered, sparse, tape, &gradient);
         for (at, spec) in self.graph.specs.iter().enumerate() {
             if !spec.role.is_learned() {
-                parameters[at] = std::mem::take(&mut lowered[at]);
+                parameters[at].clone_from(&lowered[at]);
             }
         }
         adam.step(self.graph, parameters, &gradients, rate as f32, self.plan.weight_decay as f32);
+        self.follow(parameters, &adam.places, lowered);
         (loss, right)
     }
 }
@@ -301,29 +355,48 @@ fn learning_rate(peak: f64, done: u64, steps: u64) -> f64 {
 struct Adam {
     first: Parameters,
     second: Parameters,
+    /// Of tensors with a pattern, the places of the weights that move.
+    places: Vec<Option<Vec<usize>>>,
     steps: i32,
 }
 
 impl Adam {
-    fn new(graph: &Graph) -> Self {
-        let zeros = || graph.specs.iter().map(|spec| if spec.role.is_learned() { vec![0.0; spec.count()] } else { Vec::new() }).collect();
-        Self { first: zeros(), second: zeros(), steps: 0 }
+    fn new(graph: &Graph, sparse: &Sparse) -> Self {
+        let places: Vec<Option<Vec<usize>>> = (0..graph.specs.len()).map(|at| sparse.positions(at)).collect();
+        let zeros = || {
+            let tensors = graph.specs.iter().zip(&places).map(|(spec, places)| match places {
+                Some(places) => vec![0.0; places.len()],
+                None if spec.role.is_learned() => vec![0.0; spec.count()],
+                None => Vec::new(),
+            });
+            tensors.collect()
+        };
+        Self { first: zeros(), second: zeros(), places, steps: 0 }
     }
 
     fn step(&mut self, graph: &Graph, parameters: &mut Parameters, gradients: &Parameters, rate: f32, decay: f32) {
         self.steps += 1;
         let unbiased = |beta: f32| 1.0 - beta.powi(self.steps);
         let (scale, root) = (rate / unbiased(BETAS.0), unbiased(BETAS.1).sqrt());
-        let tensors = graph.specs.iter().zip(parameters).zip(gradients).zip(self.first.iter_mut().zip(&mut self.second));
-        for (((spec, values), gradient), (first, second)) in tensors.filter(|(((spec, _), _), _)| spec.role.is_learned()) {
+        let moved = |value: &mut f32, g: f32, m: &mut f32, v: &mut f32, keep: f32| {
+            *m = BETAS.0 * *m + (1.0 - BETAS.0) * g;
+            *v = BETAS.1 * *v + (1.0 - BETAS.1) * g * g;
+            *value = *value * keep - scale * *m / (v.sqrt() / root + EPSILON);
+        };
+        let tensors = graph.specs.iter().zip(parameters).zip(gradients).zip(self.first.iter_mut().zip(&mut self.second)).zip(&self.places);
+        for ((((spec, values), gradient), (first, second)), places) in tensors.filter(|((((spec, _), _), _), _)| spec.role.is_learned()) {
             let keep = if spec.role == Role::Weight { 1.0 - rate * decay } else { 1.0 };
+            if let Some(places) = places {
+                for ((&place, &g), (m, v)) in places.iter().zip(gradient).zip(first.iter_mut().zip(second)) {
+                    moved(&mut values[place], g, m, v, keep);
+                }
+                continue;
+            }
             const CHUNK: usize = 1 << 14;
-            let moved = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
-            moved.zip(first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK))).for_each(|((values, gradient), (first, second))| {
+            let chunks = values.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
+            chunks.zip(first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK))).for_each(|((values, gradient), (first, second))| {
                 for ((value, &g), (m, v)) in values.iter_mut().zip(gradient).zip(first.iter_mut().zip(second)) {
-                    *m = BETAS.0 * *m + (1.0 - BETAS.0) * g;
-                    *v = BETAS.1 * *v + (1.0 - BETAS.1) * g * g;
-                    *value = *value * keep - scale * *m / (v.sqrt() / root + EPSILON);
+                    moved(value, g, m, v, keep);
                 }
             });
         }

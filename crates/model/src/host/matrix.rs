@@ -1,64 +1,23 @@
-//! Products of row-major matrices by the `gemm` crate, which picks AVX-512, AVX2 or NEON code at run time.
-#![allow(unsafe_code, reason = "gemm takes pointers; each slice's length is asserted before its pointer is passed on")]
+//! Products of whole row-major matrices.
 
-use gemm::{Parallelism, gemm};
+use crate::product::{View, product as add};
 
 /// `out += a @ b`, with shapes `[n, k]`, `[k, m]`, `[n, m]`.
 pub(crate) fn product(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
     assert!(a.len() == n * k && b.len() == k * m && out.len() == n * m);
-    // SAFETY: every index row * stride + column stays below the asserted lengths.
-    unsafe { run((n, m, k), out.as_mut_ptr(), m, (a.as_ptr(), 1, k), (b.as_ptr(), 1, m)) }
+    add(View::rows(a, k), View::rows(b, m), out, m, (n, k, m), true);
 }
 
 /// `out += a @ transpose(b)`, with shapes `[n, k]`, `[m, k]`, `[n, m]`.
 pub(crate) fn product_with_transposed(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
     assert!(a.len() == n * k && b.len() == m * k && out.len() == n * m);
-    // SAFETY: every index row * stride + column stays below the asserted lengths.
-    unsafe { run((n, m, k), out.as_mut_ptr(), m, (a.as_ptr(), 1, k), (b.as_ptr(), k, 1)) }
+    add(View::rows(a, k), View::rows(b, k).transposed(), out, m, (n, k, m), true);
 }
 
 /// `out += transpose(a) @ b`, with shapes `[n, k]`, `[n, m]`, `[k, m]`.
 pub(crate) fn add_product_of_transposed(a: &[f32], b: &[f32], out: &mut [f32], n: usize, k: usize, m: usize) {
     assert!(a.len() == n * k && b.len() == n * m && out.len() == k * m);
-    // SAFETY: every index row * stride + column stays below the asserted lengths.
-    unsafe { run((k, m, n), out.as_mut_ptr(), m, (a.as_ptr(), k, 1), (b.as_ptr(), 1, m)) }
-}
-
-/// `out += left @ right` for `(rows, columns, inner)`; a factor is its pointer, column stride and row stride.
-///
-/// # Safety
-/// Both factors and `out` (rows of `out_row_stride`) must hold every element that the sizes and strides reach.
-unsafe fn run(
-    (rows, columns, inner): (usize, usize, usize),
-    out: *mut f32,
-    out_row_stride: usize,
-    (left, left_column, left_row): (*const f32, usize, usize),
-    (right, right_column, right_row): (*const f32, usize, usize),
-) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        gemm(
-            rows,
-            columns,
-            inner,
-            out,
-            1,
-            out_row_stride as isize,
-            true,
-            left,
-            left_column as isize,
-            left_row as isize,
-            right,
-            right_column as isize,
-            right_row as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    add(View::rows(a, k).transposed(), View::rows(b, m), out, m, (k, n, m), true);
 }
 
 #[cfg(test)]

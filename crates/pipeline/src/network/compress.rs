@@ -10,6 +10,7 @@ use kolmo_model::classify::train::Watch;
 
 use super::options::CompressOptions;
 use super::summary::{ArchiveSummary, CandidateSummary, CompressSummary, StagesSummary};
+use super::threads::bounded;
 use super::train::write;
 use super::watch::Watcher;
 use super::{data, file, sweep};
@@ -30,6 +31,10 @@ pub fn compress(
     options: &CompressOptions,
     observer: &mut dyn Observer,
 ) -> Result<CompressSummary, Error> {
+    bounded(options.data.threads, observer, |observer| make_small(input, folder, output, options, observer))
+}
+
+fn make_small(input: &Path, folder: &Path, output: &Path, options: &CompressOptions, observer: &mut dyn Observer) -> Result<CompressSummary, Error> {
     let begun = Instant::now();
     output::check_free(output, options.force)?;
     let curves: Vec<PathBuf> = options.sweep.iter().flat_map(|prefix| sweep::files(prefix)).collect();
@@ -43,6 +48,8 @@ pub fn compress(
     if options.fold_norms {
         let (arch, graph, parameters) = fold(&network.arch, &network.graph, &network.parameters);
         network = Network { arch, graph, parameters, ..network };
+        // there are no normalisations left to count for
+        network.about.counters.clear();
     }
     let parts = data.parts(network.graph.extents[0].channels)?;
     let watcher = Watcher { stage: String::new(), observer, stop: &options.stop, keep: None };

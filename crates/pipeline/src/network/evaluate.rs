@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::data;
 use super::options::DataOptions;
 use super::summary::{EvaluateSummary, ScoresSummary};
+use super::threads::bounded;
 use crate::error::Error;
 use crate::observe::{Event, Observer, Step};
 use crate::options::{Limits, StopFlag};
@@ -15,6 +16,17 @@ use crate::options::{Limits, StopFlag};
 /// # Errors
 /// `InvalidArgument` if network and images do not fit; else see [`Error`].
 pub fn evaluate(
+    file: &Path,
+    folder: &Path,
+    options: &DataOptions,
+    limits: &Limits,
+    stop: &StopFlag,
+    observer: &mut dyn Observer,
+) -> Result<EvaluateSummary, Error> {
+    bounded(options.threads, observer, |observer| measure(file, folder, options, limits, stop, observer))
+}
+
+fn measure(
     file: &Path,
     folder: &Path,
     options: &DataOptions,

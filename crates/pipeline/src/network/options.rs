@@ -17,6 +17,8 @@ pub struct DataOptions {
     pub normalisation: Option<Normalisation>,
     /// Seed of initial weights, order and augmentation; of the split too, unless the network says which it was trained on.
     pub seed: u64,
+    /// Worker threads; 0 means one a core. Numbers do not depend on it.
+    pub threads: usize,
 }
 
 /// How a network is trained.

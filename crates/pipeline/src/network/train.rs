@@ -12,6 +12,7 @@ use kolmo_model::classify::train::{self, Epoch, Plan};
 use super::data;
 use super::options::TrainOptions;
 use super::summary::{EpochSummary, ScoresSummary, TrainSummary};
+use super::threads::bounded;
 use super::watch::Watcher;
 use crate::error::Error;
 use crate::observe::{Event, Observer, Step};
@@ -25,6 +26,10 @@ const WEIGHT_DECAY: f64 = 0.02;
 /// # Errors
 /// `InvalidArgument` if the images cannot be learned from or the network to begin with does not fit them; else see [`Error`].
 pub fn train(folder: &Path, output: &Path, options: &TrainOptions, observer: &mut dyn Observer) -> Result<TrainSummary, Error> {
+    bounded(options.data.threads, observer, |observer| learn(folder, output, options, observer))
+}
+
+fn learn(folder: &Path, output: &Path, options: &TrainOptions, observer: &mut dyn Observer) -> Result<TrainSummary, Error> {
     let begun = Instant::now();
     if options.epochs == 0 || options.batch < 2 || !(options.learning_rate.is_finite() && options.learning_rate > 0.0) {
         let what = "training needs at least one epoch, batches of at least two images and a learning rate above 0".to_owned();

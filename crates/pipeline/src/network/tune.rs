@@ -10,6 +10,7 @@ use kolmo_model::classify::tune as model;
 
 use super::options::TuneOptions;
 use super::summary::{EpochSummary, ScoresSummary, TuneSummary};
+use super::threads::bounded;
 use super::train::write;
 use super::watch::Watcher;
 use super::{data, file};
@@ -23,6 +24,10 @@ use crate::output;
 /// # Errors
 /// `InvalidArgument` if network and images do not fit; else see [`Error`]. Nothing is left behind then.
 pub fn tune(archive: &Path, folder: &Path, output: &Path, options: &TuneOptions, observer: &mut dyn Observer) -> Result<TuneSummary, Error> {
+    bounded(options.data.threads, observer, |observer| train_further(archive, folder, output, options, observer))
+}
+
+fn train_further(archive: &Path, folder: &Path, output: &Path, options: &TuneOptions, observer: &mut dyn Observer) -> Result<TuneSummary, Error> {
     let begun = Instant::now();
     if options.epochs == 0 || options.batch < 2 || !(options.learning_rate.is_finite() && options.learning_rate > 0.0) {
         let what = "tuning needs at least one epoch, batches of at least two images and a learning rate above 0".to_owned();

@@ -11,6 +11,7 @@ use kolmo_model::classify::network::Network;
 
 use super::options::DataOptions;
 use super::summary::{Difference, ScoresSummary, VerifySummary};
+use super::threads::bounded;
 use super::{data, file};
 use crate::error::Error;
 use crate::observe::{Event, Observer, Step};
@@ -22,6 +23,18 @@ use crate::options::{Limits, StopFlag};
 /// # Errors
 /// If a file is damaged or does not fit; see [`Error`]. Numbers that differ are no errors but entries of [`VerifySummary::differences`].
 pub fn verify(
+    archive: &Path,
+    against: Option<&Path>,
+    folder: Option<&Path>,
+    options: &DataOptions,
+    limits: &Limits,
+    stop: &StopFlag,
+    observer: &mut dyn Observer,
+) -> Result<VerifySummary, Error> {
+    bounded(options.threads, observer, |observer| compare(archive, against, folder, options, limits, stop, observer))
+}
+
+fn compare(
     archive: &Path,
     against: Option<&Path>,
     folder: Option<&Path>,

@@ -30,13 +30,7 @@ impl Watch for Watcher<'_> {
             elapsed_seconds: progress.elapsed_seconds,
             eta_seconds: progress.eta_seconds,
         });
-        if self.stop.cancelled() {
-            Wish::Cancel
-        } else if self.stop.stop_training() {
-            Wish::Finish
-        } else {
-            Wish::Continue
-        }
+        self.stop.wish()
     }
 
     fn epoch(&mut self, row: &Epoch, parameters: &Parameters) -> Result<(), ModelError> {

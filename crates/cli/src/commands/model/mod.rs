@@ -10,7 +10,7 @@ mod verify;
 use kolmo::network::{Augment, DataOptions, Normalisation};
 
 use super::Session;
-use crate::args::model::{AugmentFlags, Change, Images, Model};
+use crate::args::model::{Change, Images, Model};
 use crate::exit::Failure;
 
 pub(super) fn run(session: &Session<'_>, what: &Model) -> Result<u8, Failure> {
@@ -26,9 +26,9 @@ pub(super) fn run(session: &Session<'_>, what: &Model) -> Result<u8, Failure> {
 
 fn data_options(session: &Session<'_>, images: &Images) -> DataOptions {
     let normalisation = (!images.mean.is_empty()).then(|| Normalisation { mean: images.mean.clone(), deviation: images.std.clone() });
-    DataOptions { size: images.size, normalisation, seed: session.global.seed }
+    DataOptions { size: images.size, normalisation, seed: session.global.seed, threads: session.global.threads }
 }
 
-fn augment(flags: &AugmentFlags) -> Augment {
-    Augment { flip: flags.augment.contains(&Change::Flip), shift: flags.augment.contains(&Change::Shift) }
+fn augment(changes: &[Change]) -> Augment {
+    Augment { flip: changes.contains(&Change::Flip), shift: changes.contains(&Change::Shift) }
 }

@@ -13,13 +13,14 @@ pub(super) fn run(session: &Session<'_>, what: &ModelTrain) -> Result<u8, Failur
         what: error.to_string(),
         help: "`kolmo model train --help` names the networks".to_owned(),
     })?;
+    let usual = TrainOptions::default();
     let options = TrainOptions {
         data: data_options(session, &what.images),
         arch,
-        epochs: what.epochs,
-        batch: what.batch,
-        learning_rate: what.lr,
-        augment: augment(&what.augment),
+        epochs: what.passes.epochs.unwrap_or(usual.epochs),
+        batch: what.passes.batch,
+        learning_rate: what.passes.lr.unwrap_or(usual.learning_rate),
+        augment: augment(&what.passes.augment),
         from: what.from.clone(),
         checkpoint: what.checkpoint.clone(),
         force: session.global.force,

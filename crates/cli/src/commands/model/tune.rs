@@ -9,13 +9,14 @@ use crate::exit::Failure;
 use crate::render;
 
 pub(super) fn run(session: &Session<'_>, what: &ModelTune) -> Result<u8, Failure> {
+    let usual = TuneOptions::default();
     let options = TuneOptions {
         data: data_options(session, &what.images),
         teacher: what.teacher.clone(),
-        epochs: what.epochs,
-        batch: what.batch,
-        learning_rate: what.lr,
-        augment: augment(&what.augment),
+        epochs: what.passes.epochs.unwrap_or(usual.epochs),
+        batch: what.passes.batch,
+        learning_rate: what.passes.lr.unwrap_or(usual.learning_rate),
+        augment: augment(&what.passes.augment),
         force: session.global.force,
         limits: session.limits(),
         stop: session.interrupt.stop.clone(),

@@ -9,7 +9,7 @@ use crate::exit::{self, Failure};
 use crate::render;
 
 pub(super) fn run(session: &Session<'_>, what: &ModelVerify) -> Result<u8, Failure> {
-    let options = DataOptions { size: what.size, normalisation: None, seed: session.global.seed };
+    let options = DataOptions { size: what.size, normalisation: None, seed: session.global.seed, threads: session.global.threads };
     let summary = {
         let mut watcher = session.watch();
         let (against, data) = (what.against.as_deref(), what.data.as_deref());

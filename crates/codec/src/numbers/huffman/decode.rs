@@ -21,51 +21,71 @@ const LOOKUPS: usize = 5;
 /// What a round of look-ups may write, as the compiler can see it too: at most 7 symbols each, the last look-up eight bytes whole.
 const ROUND: usize = (LOOKUPS - 1) * 7 + 8;
 
-/// What the next 11 bits mean.
+/// What the next bits mean.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Table {
     /// One symbol: it, and the bits of its code.
     one: Box<[(u8, u8); ENTRIES]>,
-    /// As many symbols as the 11 bits hold whole, 1 to 6: their bits in byte 0, they in bytes 1 to 6, their number in byte 7.
-    many: Box<[u64; ENTRIES]>,
+    /// Windows of up to 11 bits: that of `width` bits with value `at` is entry `2^width + at`. Each has as many symbols as it holds whole, 0 to 6: their bits
+    /// in byte 0, they in bytes 1 to 6, their number in byte 7.
+    windows: Box<[u64; 2 * ENTRIES]>,
 }
 
 impl Table {
-    pub(in super::super) fn new(lengths: &Lengths) -> Self {
-        let mut one = Box::new([(0u8, 0u8); ENTRIES]);
+    /// A table to be filled by [`Table::renew`].
+    pub(in super::super) fn empty() -> Self {
+        Self { one: Box::new([(0, 0); ENTRIES]), windows: Box::new([0; 2 * ENTRIES]) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn new(lengths: &Lengths) -> Self {
+        let mut table = Self::empty();
+        // whatever was in it before
+        table.windows.fill(u64::MAX);
+        table.renew(lengths);
+        table
+    }
+
+    /// Makes it the table of these codes.
+    pub(in super::super) fn renew(&mut self, lengths: &Lengths) {
+        let Self { one, windows } = self;
+        // codes fill their space, so every entry gets its symbol
         for ((code, length), symbol) in lengths.codes().into_iter().zip(0u8..=255).filter(|((_, length), _)| *length > 0) {
             for entry in one.iter_mut().skip(code.into()).step_by(1 << length) {
                 *entry = (symbol, length);
             }
         }
-        // Windows of fewer bits come first: what stands behind the first symbol of a window is a narrower one, looked up already. That
-        // of `width` bits with value `at` is entry `2^width + at`.
-        let mut windows = Box::new([0u64; 2 * ENTRIES]);
+        // Windows of fewer bits come first: what stands behind the first symbol of a window is a narrower one, looked up already.
+        windows[1] = 0;
         for width in 1..=MAX_BITS {
             for at in 0..1usize << width {
                 let (symbol, length) = one[at];
                 let length = u32::from(length);
-                if length <= width {
+                windows[(1 << width) + at] = if length > width {
+                    0
+                } else {
                     let behind = windows[(1 << (width - length)) + (at >> length)];
-                    windows[(1 << width) + at] = if behind >> 56 < MOST {
+                    if behind >> 56 < MOST {
                         (behind + (1 << 56) + u64::from(length)) & 0xff00_0000_0000_00ff
                             | (behind & 0x0000_ffff_ffff_ff00) << 8
                             | u64::from(symbol) << 8
                     } else {
-                        greedy(&one, at, width)
-                    };
-                }
+                        greedy(one, at, width)
+                    }
+                };
             }
         }
-        let mut many = Box::new([0u64; ENTRIES]);
-        many.copy_from_slice(&windows[ENTRIES..]);
-        Self { one, many }
+    }
+
+    /// The windows of 11 bits.
+    fn many(&self) -> &[u64; ENTRIES] {
+        &self.windows.as_chunks::<ENTRIES>().0[1]
     }
 
     /// Holds every entry against the simple way to make it.
     #[cfg(test)]
     pub(super) fn check(&self) {
-        for (at, entry) in self.many.iter().enumerate() {
+        for (at, entry) in self.many().iter().enumerate() {
             assert_eq!(*entry, greedy(&self.one, at, MAX_BITS), "entry {at}");
         }
     }
@@ -153,13 +173,32 @@ pub(in super::super) fn decode(fields: &mut Fields<'_>, table: &Table, out: &mut
     let (b, rest) = rest.split_at_mut(runs[1]);
     let (c, d) = rest.split_at_mut(runs[2]);
     let mut outs = [a, b, c, d];
-    let done = rounds(&mut streams, &table.many, &mut outs);
+    let done = bulk(&mut streams, table.many(), &mut outs);
     let ended =
         streams.into_iter().zip(outs).zip(done).fold(true, |ended, ((stream, out), done)| ended & stream.finish(&table.one, &mut out[done..]));
     if ended { Ok(()) } else { Err(fields.corrupt()) }
 }
 
-/// The bulk of it, in all streams at once while each of them has room; how many symbols were written of each.
+/// The bulk of it; how many symbols were written of each stream.
+fn bulk(streams: &mut [Stream<'_>; 4], table: &[u64; ENTRIES], outs: &mut [&mut [u8]; 4]) -> [usize; 4] {
+    #[cfg(target_arch = "x86_64")]
+    if crate::numbers::x86::is_there() {
+        #[allow(unsafe_code, reason = "the function is safe where the instructions exist")]
+        // SAFETY: they do, as was just asked.
+        return unsafe { bulk_bmi2(streams, table, outs) };
+    }
+    rounds(streams, table, outs)
+}
+
+/// The same loops with shifts that leave registers alone.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2,lzcnt,avx2")]
+fn bulk_bmi2(streams: &mut [Stream<'_>; 4], table: &[u64; ENTRIES], outs: &mut [&mut [u8]; 4]) -> [usize; 4] {
+    rounds(streams, table, outs)
+}
+
+/// All streams at once while each of them has room, then each alone.
+#[inline(always)]
 fn rounds(streams: &mut [Stream<'_>; 4], table: &[u64; ENTRIES], outs: &mut [&mut [u8]; 4]) -> [usize; 4] {
     let [mut a, mut b, mut c, mut d] = *streams;
     let [out_a, out_b, out_c, out_d] = outs;
@@ -182,8 +221,24 @@ fn rounds(streams: &mut [Stream<'_>; 4], table: &[u64; ENTRIES], outs: &mut [&mu
         d.used(bits_d);
         done.iter_mut().zip(at).for_each(|(done, at)| *done += at);
     }
+    alone(&mut a, table, out_a, &mut done[0]);
+    alone(&mut b, table, out_b, &mut done[1]);
+    alone(&mut c, table, out_c, &mut done[2]);
+    alone(&mut d, table, out_d, &mut done[3]);
     *streams = [a, b, c, d];
     done
+}
+
+#[inline(always)]
+fn alone(stream: &mut Stream<'_>, table: &[u64; ENTRIES], out: &mut [u8], done: &mut usize) {
+    while let (Some(into), Some(mut bits)) = (window(out, *done), stream.waiting()) {
+        let mut at = 0;
+        for _ in 0..LOOKUPS {
+            look_up(&mut bits, table, into, &mut at);
+        }
+        stream.used(bits);
+        *done += at;
+    }
 }
 
 #[inline(always)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::classify::engine::infer;
+use crate::classify::engine::{Sparse, infer};
 use crate::classify::fold::fold;
 use crate::classify::images::{ImageSet, Normalisation};
 
@@ -123,7 +123,9 @@ fn folding_changes_tensors_and_no_answers() {
         set.push(&(0..162).map(|_| dice.next() as u8).collect::<Vec<_>>(), 0).unwrap();
     }
     let normalisation = Normalisation::of(&set);
-    let answers = |graph: &Graph, parameters: &Parameters| infer(graph, parameters, set.batch(&[0, 1, 2], &normalisation, None));
+    let answers = |graph: &Graph, parameters: &Parameters| {
+        infer(graph, parameters, &Sparse::of(graph, parameters), set.batch(&[0, 1, 2], &normalisation, None))
+    };
     for (a, b) in answers(&graph, &parameters).iter().zip(answers(&target, &new)) {
         assert!((a - b).abs() < 1e-4 * (1.0 + a.abs()), "{a} {b}");
     }

@@ -17,15 +17,16 @@ fn tensors_and_strings_come_back_special_numbers_among_them() {
     let special = vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-42, 1.5];
     let tensors = vec![("module.a".to_owned(), Array { shape: vec![2, 3], values: special.clone() })];
     let metadata: BTreeMap<String, String> = [("who".to_owned(), "me".to_owned())].into();
-    let read = read_bytes("x.safetensors", &Checkpoint::to_safetensors(&tensors, &metadata).unwrap()).unwrap();
-    assert_eq!(read.metadata, metadata);
+    let counters = [("module.bn1.num_batches_tracked".to_owned(), 7)].into();
+    let read = read_bytes("x.safetensors", &Checkpoint::to_safetensors(&tensors, &counters, &metadata).unwrap()).unwrap();
+    assert_eq!((read.metadata, read.counters), (metadata, [("bn1.num_batches_tracked".to_owned(), 7)].into()));
     let back = &read.tensors["a"];
     assert_eq!(back.shape, [2, 3]);
     assert!(back.values.iter().zip(&special).all(|(a, b)| a.to_bits() == b.to_bits()));
 }
 
 #[test]
-fn short_floats_are_widened_counters_passed_over_others_refused() {
+fn short_floats_are_widened_counters_counted_others_refused() {
     let halves: Vec<u8> = [half::f16::from_f32(1.5), half::f16::NEG_INFINITY].iter().flat_map(|half| half.to_le_bytes()).collect();
     assert_eq!(read_bytes("h.safetensors", &bytes_of(Dtype::F16, &halves, vec![2])).unwrap().tensors["t"].values, [1.5, f32::NEG_INFINITY]);
     let brains: Vec<u8> = half::bf16::from_f32(-3.0).to_le_bytes().to_vec();
@@ -34,7 +35,7 @@ fn short_floats_are_widened_counters_passed_over_others_refused() {
     assert!(refused.contains("tensor t") && refused.contains("I64"), "{refused}");
     let view = TensorView::new(Dtype::I64, vec![], &[0; 8]).unwrap();
     let counter = safetensors::serialize([("bn1.num_batches_tracked", view)], None).unwrap();
-    assert_eq!(read_bytes("c.safetensors", &counter).unwrap().passed_over, ["bn1.num_batches_tracked"]);
+    assert_eq!(read_bytes("c.safetensors", &counter).unwrap().counters, [("bn1.num_batches_tracked".to_owned(), 0)].into());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use super::product::{View, product};
 use crate::classify::graph::Extent;
+use crate::product::{View, product};
 
 /// Columns of windows that a product should have at least, so that it is worth packing the kernels.
 const COLUMNS: usize = 512;
@@ -30,7 +30,7 @@ impl Window {
         Self { before, after, kernel: 1, stride: 1, pad: 0 }
     }
 
-    const fn rows(&self) -> usize {
+    pub(super) const fn rows(&self) -> usize {
         self.before.channels * self.kernel * self.kernel
     }
 
@@ -72,7 +72,7 @@ impl Window {
         }
     }
 
-    fn gather(&self, from: &[f32], count: usize, first: usize, images: usize, windows: &mut [f32]) {
+    pub(super) fn gather(&self, from: &[f32], count: usize, first: usize, images: usize, windows: &mut [f32]) {
         let width = self.after.width;
         self.runs(count, first, images, |place, inside| {
             let row = &mut windows[place..place + width];
@@ -90,7 +90,7 @@ impl Window {
         });
     }
 
-    fn scatter(&self, windows: &[f32], count: usize, first: usize, images: usize, to: &mut [f32]) {
+    pub(super) fn scatter(&self, windows: &[f32], count: usize, first: usize, images: usize, to: &mut [f32]) {
         self.runs(count, first, images, |place, inside| {
             let Some((target, start, end)) = inside else { return };
             let row = &windows[place + start..place + end];

@@ -25,16 +25,54 @@ pub(super) struct Scale {
     offset: Vec<f32>,
 }
 
+/// Sum of a function of a row's numbers: sixteen sums side by side, so that they are vectors, each of few enough for 32-bit floats.
+fn total(row: &[f32], of: impl Fn(f32) -> f32) -> f64 {
+    const LANES: usize = 16;
+    let mut sum = 0.0;
+    for part in row.chunks(64 * LANES) {
+        let (whole, rest) = part.as_chunks::<LANES>();
+        let mut lanes = [0f32; LANES];
+        for numbers in whole {
+            for (lane, &x) in lanes.iter_mut().zip(numbers) {
+                *lane += of(x);
+            }
+        }
+        sum += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest.iter().map(|&x| f64::from(of(x))).sum::<f64>();
+    }
+    sum
+}
+
+/// Sums of a row's numbers and of their products with how far another row's lie from `mean`.
+fn totals(flow: &[f32], from: &[f32], mean: f32) -> (f64, f64) {
+    const LANES: usize = 16;
+    let mut sums = (0.0, 0.0);
+    for (flow, from) in flow.chunks(64 * LANES).zip(from.chunks(64 * LANES)) {
+        let ((flows, last_flows), (froms, last_froms)) = (flow.as_chunks::<LANES>(), from.as_chunks::<LANES>());
+        let (mut plain, mut products) = ([0f32; LANES], [0f32; LANES]);
+        for (flow, from) in flows.iter().zip(froms) {
+            for lane in 0..LANES {
+                plain[lane] += flow[lane];
+                products[lane] += (from[lane] - mean) * flow[lane];
+            }
+        }
+        for (&flow, &from) in last_flows.iter().zip(last_froms) {
+            sums.0 += f64::from(flow);
+            sums.1 += f64::from((from - mean) * flow);
+        }
+        sums.0 += plain.iter().map(|&lane| f64::from(lane)).sum::<f64>();
+        sums.1 += products.iter().map(|&lane| f64::from(lane)).sum::<f64>();
+    }
+    sums
+}
+
 pub(super) fn measure(from: &Groups, counts: &[usize], pixels: usize, channels: usize) -> Statistics {
     let values = (counts.iter().sum::<usize>() * pixels).max(1) as f64;
-    let sums = |of: &(dyn Fn(usize, f32) -> f64 + Sync)| {
+    let sums = |of: &(dyn Fn(usize, &[f32]) -> f64 + Sync)| {
         let parts: Vec<Vec<f64>> = from
             .par_iter()
             .map(|group| {
                 let width = (group.len() / channels.max(1)).max(1);
-                // eight sums side by side, so that they can be vectors
-                let row = |(channel, row): (usize, &[f32])| row.iter().map(|&x| of(channel, x)).sum();
-                group.chunks_exact(width).enumerate().map(row).collect()
+                group.chunks_exact(width).enumerate().map(|(channel, row)| of(channel, row)).collect()
             })
             .collect();
         let mut sum = vec![0.0; channels];
@@ -44,8 +82,11 @@ pub(super) fn measure(from: &Groups, counts: &[usize], pixels: usize, channels: 
         sum.iter_mut().for_each(|sum| *sum /= values);
         sum
     };
-    let mean = sums(&|_, x| f64::from(x));
-    let variance = sums(&|channel, x| (f64::from(x) - mean[channel]).powi(2));
+    let mean = sums(&|_, row| total(row, |x| x));
+    let variance = sums(&|channel, row| {
+        let mean = mean[channel] as f32;
+        total(row, |x| (x - mean) * (x - mean))
+    });
     Statistics { mean, variance, values }
 }
 
@@ -98,16 +139,7 @@ pub(super) fn backward(statistics: &Statistics, gamma: &[f32], from: &Groups, fl
         .map(|(from, flow)| {
             let width = (from.len() / channels.max(1)).max(1);
             let rows = from.chunks_exact(width).zip(flow.chunks_exact(width)).zip(&statistics.mean);
-            rows.map(|((from, flow), &mean)| {
-                let mean = mean as f32;
-                let (mut sum, mut product) = (0f64, 0f64);
-                for (from, flow) in from.chunks(256).zip(flow.chunks(256)) {
-                    sum += f64::from(flow.iter().sum::<f32>());
-                    product += f64::from(from.iter().zip(flow).map(|(x, flow)| (x - mean) * flow).sum::<f32>());
-                }
-                (sum, product)
-            })
-            .collect()
+            rows.map(|((from, flow), &mean)| totals(flow, from, mean as f32)).collect()
         })
         .collect();
     let mut sums = vec![(0.0, 0.0); channels];

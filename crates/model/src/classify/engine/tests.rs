@@ -107,9 +107,9 @@ fn scores_and_gradients_equal_burns() {
             assert!(worst < 2e-3 * size, "{} {name}: {worst} of {size}", arch.kind);
         };
         let plain = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
-        let (scores, tape) = forward(&graph, &mut parameters, input);
+        let (scores, tape) = forward(&graph, &mut parameters, &Sparse::default(), input);
         close("scores", &scores, &plain(expected.reshape([images * graph.classes()])));
-        let ours = backward(&graph, &parameters, tape, &flow);
+        let ours = backward(&graph, &parameters, &Sparse::default(), tape, &flow);
         for ((spec, ours), tensor) in graph.specs.iter().zip(&ours).zip(&tensors).filter(|((spec, _), _)| spec.role.is_learned()) {
             close(&spec.name, ours, &plain(tensor.grad(&gradients).unwrap()));
         }
@@ -125,8 +125,56 @@ fn stored_means_follow_batches_as_pytorchs_do() {
     };
     let mut parameters = random(&graph, 0);
     let input = Input { groups: vec![vec![1.0, 2.0, 3.0, 6.0]], counts: vec![2] };
-    let _ = forward(&graph, &mut parameters, input);
+    let _ = forward(&graph, &mut parameters, &Sparse::default(), input);
     // mean 3, variance of the population 14 / 3
     assert!((parameters[2][0] - 0.3).abs() < 1e-6);
     assert!((parameters[3][0] - (0.9 + 0.1 * 14.0 / 3.0)).abs() < 1e-6);
+}
+
+#[test]
+fn patterns_compute_what_full_matrices_do() {
+    let extent = |channels, side| Extent { channels, height: side, width: side };
+    for (arch, images) in [
+        (Arch::new(Kind::ResNet18, extent(2, 9), 3), 11),
+        (Arch { folded: true, ..Arch::new(Kind::ResNetCifar { blocks: 1 }, extent(3, 8), 4) }, 3),
+        (Arch { large_stem: true, ..Arch::new(Kind::ResNet18, extent(1, 33), 2) }, 1),
+    ] {
+        let graph = arch.graph();
+        let mut parameters = random(&graph, 3);
+        let mut dice = Dice::new(8);
+        for &at in &graph.weights() {
+            parameters[at].iter_mut().for_each(|value| *value *= f32::from(u8::from(dice.below(9) == 0)));
+        }
+        let patterns = Sparse::of(&graph, &parameters);
+        assert!(graph.weights().iter().all(|&at| patterns.layer(at).is_some() || graph.specs[at].shape.len() == 2));
+        let mut set = ImageSet::new(graph.extents[0]);
+        for _ in 0..images {
+            let samples: Vec<u8> = (0..graph.extents[0].len()).map(|_| dice.next() as u8).collect();
+            set.push(&samples, 0).unwrap();
+        }
+        let channels = graph.extents[0].channels;
+        let normalisation = Normalisation { mean: vec![0.5; channels], deviation: vec![0.25; channels] };
+        let order: Vec<usize> = (0..images).collect();
+        let flow = noise(images * graph.classes(), 7);
+        let run = |sparse: &Sparse| {
+            let input = || set.batch(&order, &normalisation, None);
+            let inferred = infer(&graph, &parameters, sparse, input());
+            let (scores, tape) = forward(&graph, &mut parameters.clone(), sparse, input());
+            (inferred, scores, backward(&graph, &parameters, sparse, tape, &flow))
+        };
+        let (full, few) = (run(&Sparse::default()), run(&patterns));
+        let close = |name: &str, few: &[f32], full: &[f32]| {
+            assert_eq!(few.len(), full.len(), "{name}");
+            let size = full.iter().map(|x| x.abs()).fold(1e-3, f32::max);
+            let worst = few.iter().zip(full).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-3 * size, "{} {name}: {worst} of {size}", arch.kind);
+        };
+        close("inferred", &few.0, &full.0);
+        close("scores", &few.1, &full.1);
+        for (at, spec) in graph.specs.iter().enumerate() {
+            let expected =
+                patterns.positions(at).map_or_else(|| full.2[at].clone(), |places| places.iter().map(|&place| full.2[at][place]).collect());
+            close(&spec.name, &few.2[at], &expected);
+        }
+    }
 }

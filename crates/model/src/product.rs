@@ -5,18 +5,18 @@ use gemm::{Parallelism, gemm};
 
 /// A matrix within a slice: element `(r, c)` is at `r * row + c * column`.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) row: usize,
-    pub(super) column: usize,
+pub(crate) struct View<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) row: usize,
+    pub(crate) column: usize,
 }
 
 impl<'a> View<'a> {
-    pub(super) const fn rows(values: &'a [f32], row: usize) -> Self {
+    pub(crate) const fn rows(values: &'a [f32], row: usize) -> Self {
         Self { values, row, column: 1 }
     }
 
-    pub(super) const fn transposed(self) -> Self {
+    pub(crate) const fn transposed(self) -> Self {
         Self { values: self.values, row: self.column, column: self.row }
     }
 
@@ -26,7 +26,7 @@ impl<'a> View<'a> {
 }
 
 /// `out = left @ right`, or `out += left @ right`; `out` has rows `out_row` apart.
-pub(super) fn product(left: View<'_>, right: View<'_>, out: &mut [f32], out_row: usize, (rows, inner, columns): (usize, usize, usize), add: bool) {
+pub(crate) fn product(left: View<'_>, right: View<'_>, out: &mut [f32], out_row: usize, (rows, inner, columns): (usize, usize, usize), add: bool) {
     assert!(left.values.len() >= left.reach(rows, inner) && right.values.len() >= right.reach(inner, columns));
     assert!(rows == 0 || columns == 0 || out.len() >= (rows - 1) * out_row + columns);
     assert!(columns <= out_row || rows <= 1, "rows of the result do not overlap");
