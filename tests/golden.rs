@@ -282,6 +282,13 @@ fn make_missing() {
         write_json(&golden, "inspect.json", &said_by_inspect(&programs));
     }
 
+    let about = "One PNG file of 16-bit grey, of which 12 bits are in use (format 1.3); the Program is written by hand.";
+    if !folder("golden").join("v1.3_gray16").exists() {
+        corpus::program::write(&room.at("deep.kprog"), &["gray16"]);
+        let deep = named(std::iter::once(("a.png".into(), png(&texture("gray16", 9, 7, 1), LIBPNG))));
+        make_archive("v1.3_gray16", about, &deep, &CompressOptions { coding: None, ..given(&room.at("deep.kprog")) });
+    }
+
     let reject = folder("golden_reject");
     let mut index = fs::read(reject.join("index.json")).map_or_else(|_| json!({}), |bytes| serde_json::from_slice(&bytes).expect("JSON"));
     for (name, kind, says, bytes) in refused() {

@@ -6,8 +6,8 @@ mod corpus;
 use std::fs;
 
 use corpus::checkpoint::{bf16_bytes, f16_bytes, f32_bytes, npy, safetensors, set, weights};
-use corpus::file::{Encoder, LIBPNG, bmp, odd_png, png, pnm, text_pnm};
-use corpus::picture::{LAYOUTS, Noise, static_noise, texture};
+use corpus::file::{Encoder, LIBPNG, bmp, dicom, odd_png, png, pnm, text_pnm};
+use corpus::picture::{DEEP, LAYOUTS, Noise, static_noise, texture};
 use corpus::room::{Room, by_zstd, files, general, given, learning};
 use corpus::{program, room};
 use kolmo::ErrorKind;
@@ -31,6 +31,7 @@ fn containers(image: &Image, encoder: Encoder) -> Vec<(&'static str, Vec<u8>)> {
         "gray1" => files.push(("pbm", pnm(image))),
         "gray8" => files.extend([("pgm", pnm(image)), ("text.pgm", text_pnm(image))]),
         "rgb8" => files.extend([("ppm", pnm(image)), ("text.ppm", text_pnm(image)), ("bmp", bmp(image))]),
+        "gray16" => files.extend([("pgm", pnm(image)), ("dcm", dicom(image, false))]),
         "indexed1" | "indexed4" | "indexed8" => files.push(("bmp", bmp(image))),
         _ => {}
     }
@@ -69,6 +70,61 @@ fn every_layout_shape_and_container_comes_back() {
     // The same pictures in several containers, and the coder adds next to nothing to their cross-entropy.
     assert!((summary.coding.payload_bytes as f64) < summary.coding.ideal_bytes * 1.005 + 8.0 * 11.0, "{:?}", summary.coding);
     assert!(summary.sizes.total < by_zstd(&room.set()));
+}
+
+#[test]
+fn deep_layouts_come_back_and_pay() {
+    let (shapes, room) = ([(1, 1), (1, 37), (37, 1), (13, 7), (64, 48)], Room::new());
+    program::write(&room.at("all.kprog"), &DEEP);
+    for (number, name) in DEEP.iter().enumerate() {
+        for (width, height) in shapes {
+            let encoder = Encoder { filters: (number as u8 + width as u8) % 8, level: 1 + height as u8 % 9 };
+            for (end, file) in containers(&texture(name, width, height, u64::from(width)), encoder) {
+                room.put(&format!("{name}/{width}x{height}.{end}"), &file);
+            }
+        }
+    }
+    let summary = room.there_and_back(&given(&room.at("all.kprog")));
+    assert_eq!(summary.preprocess.unreadable.len() + summary.preprocess.general.len(), 0, "every file is taken apart");
+    assert_eq!(summary.preprocess.sample_bytes, 2 * summary.preprocess.subpixels);
+    assert!(
+        summary.programs.len() == 4 && summary.programs.iter().all(|program| program.kept && program.coding == "direct"),
+        "{:?}",
+        summary.programs
+    );
+    assert!((summary.coding.payload_bytes as f64) < summary.coding.ideal_bytes * 1.005 + 8.0 * 4.0, "{:?}", summary.coding);
+    assert!(summary.sizes.total < by_zstd(&room.set()));
+    // Samples of more than 12 bits are none of these Programs' symbols.
+    let bright = Room::new();
+    program::write(&bright.at("all.kprog"), &DEEP);
+    bright.put("bright.pgm", b"P5 2 1 65535\n\x10\0\0\0");
+    for number in 0..4 {
+        bright.put(&format!("{number}.pgm"), &pnm(&texture("gray16", 40, 30, number)));
+    }
+    let summary = bright.there_and_back(&given(&bright.at("all.kprog")));
+    assert!(summary.programs.is_empty() && summary.preprocess.images == 5, "{:?}", summary.programs);
+}
+
+#[test]
+fn deep_samples_of_few_bits_are_learned_as_what_they_are() {
+    let room = Room::new();
+    // Signed samples of a scanner that uses 12 bits, values that are all multiples of 64, and values that fit a byte.
+    for number in 0..24 {
+        let image = texture("gray16", 40, 33, number);
+        room.put(&format!("{number:02}.dcm"), &dicom(&image, true));
+    }
+    let summary = room.there_and_back(&learning());
+    assert!(summary.programs[0].kept && summary.programs[0].group == "gray16", "{:?}", summary.programs);
+    // 4 bits below 17 steps of noise.
+    assert!(summary.rate_bpsp > 7.5 && summary.rate_bpsp < 9.5, "{}", summary.rate_bpsp);
+    let room = Room::new();
+    for number in 0..24 {
+        let mut image = texture("gray16", 40, 33, number);
+        image.samples.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| *pair = (u16::from_le_bytes(*pair) >> 4 << 6).to_le_bytes());
+        room.put(&format!("{number:02}.png"), &png(&image, LIBPNG));
+    }
+    let summary = room.there_and_back(&learning());
+    assert!(summary.programs[0].kept && summary.rate_bpsp < 5.5, "{} {:?}", summary.rate_bpsp, summary.programs);
 }
 
 #[test]

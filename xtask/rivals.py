@@ -28,10 +28,17 @@ def probe():
 def read(folder, paths):
     """Sample arrays [height, width] or [height, width, channels] of the named images."""
     import numpy
+    import imagecodecs
     from PIL import Image
 
     arrays = []
     for path in paths:
+        with open(os.path.join(folder, path), "rb") as file:
+            head = file.read(26)
+            if head.startswith(b"\x89PNG") and head[24] == 16:
+                # Pillow would halve colours of 16 bits.
+                arrays.append(numpy.ascontiguousarray(imagecodecs.png_decode(head + file.read())))
+                continue
         image = Image.open(os.path.join(folder, path))
         if image.mode in ("P", "PA"):
             image = image.convert("RGBA" if "transparency" in image.info else "RGB")
@@ -50,12 +57,12 @@ def mosaics(arrays):
 
     groups = {}
     for array in arrays:
-        groups.setdefault(array.shape, []).append(array)
+        groups.setdefault((array.shape, array.dtype), []).append(array)
     joined = []
-    for shape, group in groups.items():
+    for (shape, dtype), group in groups.items():
         columns = math.ceil(math.sqrt(len(group)))
         rows = math.ceil(len(group) / columns)
-        whole = numpy.zeros((rows * shape[0], columns * shape[1]) + shape[2:], numpy.uint8)
+        whole = numpy.zeros((rows * shape[0], columns * shape[1]) + shape[2:], dtype)
         for number, array in enumerate(group):
             top, left = number // columns * shape[0], number % columns * shape[1]
             whole[top : top + shape[0], left : left + shape[1]] = array
@@ -79,7 +86,7 @@ def same(one, two):
     import numpy
 
     if one.ndim == 3 and one.shape[2] == 4 and two.shape == one.shape[:2] + (3,):
-        return bool((one[..., 3] == 255).all()) and numpy.array_equal(one[..., :3], two)
+        return bool((one[..., 3] == numpy.iinfo(one.dtype).max).all()) and numpy.array_equal(one[..., :3], two)
     return numpy.array_equal(one, two)
 
 

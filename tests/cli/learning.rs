@@ -47,6 +47,30 @@ fn a_little_learning_comes_back_and_shows_its_rates() {
 }
 
 #[test]
+fn pictures_of_twelve_bits_are_learned() {
+    let room = Room::new();
+    for number in 0..24u32 {
+        let sample = |at: u32| (at % 30 * 70 + at / 30 * 41 + number * 9 + (at * at * 7919 + number) % 53) as u16;
+        let samples = (0..30 * 23).flat_map(|at| sample(at).to_be_bytes());
+        room.put(&format!("{number:02}.pgm"), &[&b"P5 30 23 4095\n"[..], &samples.collect::<Vec<u8>>()].concat());
+    }
+    let archive = room.at("set.kolmo");
+    let summary = say!("compress", room.set(), "--effort", "1", "--time-budget", "5s", "--json").ends(DONE).json_of("compress_summary");
+    let program = &summary["programs"][0];
+    assert_eq!((program["group"].as_str(), program["kept"].as_bool(), program["coding"].as_str()), (Some("gray16"), Some(true), Some("direct")));
+    // 12 bits as they stand, somewhat less than 6 of noise.
+    assert!(summary["rate_bpsp"].as_f64().is_some_and(|rate| rate > 4.0 && rate < 10.0), "{summary}");
+    assert_eq!((summary["preprocess"]["subpixels"].as_u64(), summary["preprocess"]["sample_bytes"].as_u64()), (Some(16_560), Some(33_120)));
+    assert!(say!("inspect", &archive).ends(DONE).stdout.contains("gray16"));
+    say!("verify", &archive, room.set()).ends(DONE);
+    say!("expand", &archive, "-o", room.at("out")).ends(DONE);
+    assert_eq!(files(&room.set()), files(&room.at("out")));
+    let pixels = say!("compress", room.set(), "--program", &archive, "--pixels", "--force", "--json").ends(DONE).json_of("compress_summary");
+    assert_eq!((pixels["programs"][0]["kept"].as_bool(), pixels["verified_files"].as_u64()), (Some(true), Some(24)));
+    say!("verify", &archive, room.set()).ends(DONE);
+}
+
+#[test]
 fn a_program_is_trained_used_and_tuned() {
     let room = Room::new();
     pictures(&room);

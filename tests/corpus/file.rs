@@ -106,21 +106,39 @@ fn packed_rows(image: &Image) -> Vec<Vec<u8>> {
     image.samples.chunks(image.width as usize * image.layout.channels()).map(row).collect()
 }
 
-/// A binary PNM: P4 for gray1, P5 for gray8, P6 for rgb8.
+/// A binary PNM: P4 for gray1, P5 for gray8 and for 12 bits of gray16, P6 for rgb8.
 pub(crate) fn pnm(image: &Image) -> Vec<u8> {
     let (kind, max) = match (image.layout.colour, image.layout.bit_depth) {
         (Colour::Gray, 1) => ("P4", ""),
         (Colour::Gray, 8) => ("P5", "\n255"),
         (Colour::Rgb, 8) => ("P6", "\n255"),
+        (Colour::Gray, 16) => ("P5", "\n4095"),
         _ => panic!("no PNM holds {}", image.layout),
     };
     let mut file = format!("{kind}\n{} {}{max}\n", image.width, image.height).into_bytes();
     if image.layout.bit_depth == 1 {
         // In PBM a 1 is black; `data` keeps the bits as they are.
         file.extend(packed_rows(image).concat());
+    } else if image.layout.bit_depth == 16 {
+        image.samples.chunks(2).for_each(|pair| file.extend([pair[1], pair[0]]));
     } else {
         file.extend_from_slice(&image.samples);
     }
+    file
+}
+
+/// A DICOM file of gray16 samples: implicit value representations, little-endian, signed or not.
+pub(crate) fn dicom(image: &Image, signed: bool) -> Vec<u8> {
+    let mut file = vec![0; 128];
+    file.extend(b"DICM\x02\0\x10\0UI\x12\x001.2.840.10008.1.2\0");
+    let facts = [(2, 1), (0x10, image.height), (0x11, image.width), (0x100, 16), (0x101, 12), (0x103, signed.into())];
+    for (element, value) in facts {
+        file.extend([0x28, 0, element as u8, (element >> 8) as u8, 2, 0, 0, 0]);
+        file.extend((value as u16).to_le_bytes());
+    }
+    file.extend([0xe0, 0x7f, 0x10, 0]);
+    file.extend((image.samples.len() as u32).to_le_bytes());
+    image.samples.chunks(2).for_each(|pair| file.extend([pair[0], if signed { pair[1] ^ 0x80 } else { pair[1] }]));
     file
 }
 

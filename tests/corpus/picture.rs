@@ -2,9 +2,12 @@
 
 use kolmo_data::layout::{Image, Layout};
 
-/// Every sample layout there is.
+/// Every sample layout of up to 8 bits.
 pub(crate) const LAYOUTS: [&str; 11] =
     ["gray1", "gray2", "gray4", "gray8", "graya8", "rgb8", "rgba8", "indexed1", "indexed2", "indexed4", "indexed8"];
+
+/// Those of 16 bits.
+pub(crate) const DEEP: [&str; 4] = ["gray16", "graya16", "rgb16", "rgba16"];
 
 /// A stream of random numbers that is the same everywhere, forever (splitmix64).
 #[derive(Debug, Clone)]
@@ -66,7 +69,11 @@ pub(crate) fn texture(name: &str, width: u32, height: u32, seed: u64) -> Image {
     }
     // Of few bits little would change from pixel to pixel, so the levels run up and down twice.
     let folded = |fine: i64| if layout.bit_depth < 4 { (255 - (fine * 4 % 510 - 255).abs()) as u8 } else { fine as u8 };
-    let samples = fine.into_iter().map(|fine| folded(fine) >> (8 - layout.bit_depth)).collect();
+    let samples = match layout.bit_depth {
+        // 12 bits of 16, the lowest four of which nobody can know.
+        16 => fine.into_iter().flat_map(|fine| ((fine as u16) << 4 | noise.below(16) as u16).to_le_bytes()).collect(),
+        bit_depth => fine.into_iter().map(|fine| folded(fine) >> (8 - bit_depth)).collect(),
+    };
     Image::new(width, height, layout, samples).expect("as many samples as the shape asks for")
 }
 

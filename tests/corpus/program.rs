@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kolmo_codec::container::{Fidelity, RecipeBook, Writer};
 use kolmo_codec::limits::Limits;
-use kolmo_codec::program::{Dense, Head, Program, Stage, Tap};
+use kolmo_codec::program::{Dense, Head, Program, Stage, Tap, Wide};
 use kolmo_codec::weights::{self, CodedProgram};
 
 use super::picture::layout;
@@ -17,13 +17,14 @@ pub(crate) fn by_hand(name: &str) -> Program {
     let dense = |n_in, n_out| Dense { n_in, n_out, weights: vec![0; n_in * n_out], step_codes: vec![24; n_out], biases: vec![0; n_out] };
     let (west, north) = (Tap { dy: 0, dx: -1 }, Tap { dy: -1, dx: 0 });
     let mut program = Program {
-        bit_depth: layout.bit_depth,
+        // Deep samples are those of a 12-bit sensor, in steps as wide as those of bytes.
+        bit_depth: layout.bit_depth.min(12),
         order: (0..channels as u8).rev().collect(),
         stages: vec![Stage { taps: vec![west, north], layers: vec![] }],
         heads: vec![],
         components: 2,
         spikes: vec![west, north],
-        wide: None,
+        wide: (layout.bit_depth == 16).then(|| Wide { resolution: 4, values: vec![] }),
     };
     program.stages[0].layers = vec![dense(program.stage_inputs(0), 2)];
     program.stages.push(Stage { taps: vec![Tap { dy: -1, dx: 1 }], layers: vec![] });

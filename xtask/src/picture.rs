@@ -1,5 +1,7 @@
 //! A picture as its file stores it: samples are not converted, palettes not expanded.
 
+mod dicom;
+
 use std::fs::File;
 use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
@@ -8,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// Samples of one picture.
 ///
-/// - one sample a byte, interleaved `[height, width, channels]`, each below `2^depth`
+/// - one sample a byte, interleaved `[height, width, channels]`, each below `2^depth`; of 16 bits two bytes, the higher first, as PNG has them
 /// - palette pictures hold indices, one channel; the colours are a fact beside them
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Picture {
@@ -24,19 +26,30 @@ pub(crate) struct Picture {
 }
 
 /// Extensions of files that are looked into.
-const EXTENSIONS: [&str; 9] = ["png", "pnm", "pbm", "pgm", "ppm", "bmp", "tif", "tiff", "webp"];
+const EXTENSIONS: [&str; 10] = ["png", "pnm", "pbm", "pgm", "ppm", "bmp", "tif", "tiff", "webp", "dcm"];
 
 impl Picture {
-    /// A picture of 8-bit samples (or fewer bits) without palette.
+    /// A picture without palette.
     ///
     /// # Errors
     /// If the samples do not fill the shape.
     pub(crate) fn new(width: u32, height: u32, color: png::ColorType, depth: png::BitDepth, samples: Vec<u8>) -> Result<Self> {
         let picture = Self { width, height, color, depth, samples, palette: None, transparency: None };
-        if picture.samples.len() as u64 != u64::from(width) * u64::from(height) * picture.channels() as u64 {
+        let subpixels = u64::from(width) * u64::from(height) * picture.channels() as u64;
+        if picture.samples.len() as u64 != subpixels * picture.sample_bytes() as u64 {
             bail!("{} samples do not fill {width}x{height} with {} channels", picture.samples.len(), picture.channels());
         }
         Ok(picture)
+    }
+
+    /// Bytes of a sample.
+    pub(crate) fn sample_bytes(&self) -> usize {
+        if self.depth == png::BitDepth::Sixteen { 2 } else { 1 }
+    }
+
+    /// Samples of all pixels.
+    pub(crate) fn subpixels(&self) -> u64 {
+        (self.samples.len() / self.sample_bytes()) as u64
     }
 
     /// Samples of a pixel.
@@ -50,12 +63,18 @@ impl Picture {
         extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
     }
 
-    /// Reads a file's bytes. PNG as stored; other formats as grey, grey+alpha, RGB or RGBA of 8 bits.
+    /// Reads a file's bytes. PNG as stored; other formats as grey, grey+alpha, RGB or RGBA of 8 or 16 bits.
     ///
     /// # Errors
-    /// If the bytes are no picture we read, or hold 16-bit samples.
+    /// If the bytes are no picture we read.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
-        if bytes.starts_with(b"\x89PNG\r\n\x1a\n") { Self::read_png(bytes) } else { Self::read_other(bytes) }
+        if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            Self::read_png(bytes)
+        } else if dicom::is_dicom(bytes) {
+            dicom::read(bytes)
+        } else {
+            Self::read_other(bytes)
+        }
     }
 
     fn read_png(bytes: &[u8]) -> Result<Self> {
@@ -67,9 +86,6 @@ impl Picture {
             bail!("animated PNG");
         }
         let (width, height, color, depth) = (info.width, info.height, info.color_type, info.bit_depth);
-        if depth == png::BitDepth::Sixteen {
-            bail!("16-bit samples");
-        }
         let palette = info.palette.as_ref().map(|colours| colours.to_vec());
         let transparency = info.trns.as_ref().map(|values| values.to_vec());
         let mut packed = vec![0; reader.output_buffer_size().context("picture too large")?];
@@ -77,7 +93,10 @@ impl Picture {
         let per_row = width as usize * color.samples();
         let mut samples = Vec::with_capacity(per_row * height as usize);
         for row in packed.chunks_exact(frame.line_size).take(height as usize) {
-            unpack(row, depth as usize, per_row, &mut samples);
+            match depth {
+                png::BitDepth::Sixteen => samples.extend_from_slice(&row[..2 * per_row]),
+                _ => unpack(row, depth as usize, per_row, &mut samples),
+            }
         }
         Ok(Self { palette, transparency, ..Self::new(width, height, color, depth, samples)? })
     }
@@ -86,14 +105,20 @@ impl Picture {
         use image::DynamicImage as Read;
         let read = image::load_from_memory(bytes).context("no picture of a known format")?;
         let (width, height) = (read.width(), read.height());
+        let deep = |samples: Vec<u16>| samples.into_iter().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        let depth = if read.color().bytes_per_pixel() > read.color().channel_count() { png::BitDepth::Sixteen } else { png::BitDepth::Eight };
         let (color, samples) = match read {
+            Read::ImageLuma16(pixels) => (png::ColorType::Grayscale, deep(pixels.into_raw())),
+            Read::ImageLumaA16(pixels) => (png::ColorType::GrayscaleAlpha, deep(pixels.into_raw())),
+            Read::ImageRgb16(pixels) => (png::ColorType::Rgb, deep(pixels.into_raw())),
+            Read::ImageRgba16(pixels) => (png::ColorType::Rgba, deep(pixels.into_raw())),
             Read::ImageLuma8(pixels) => (png::ColorType::Grayscale, pixels.into_raw()),
             Read::ImageLumaA8(pixels) => (png::ColorType::GrayscaleAlpha, pixels.into_raw()),
             Read::ImageRgb8(pixels) => (png::ColorType::Rgb, pixels.into_raw()),
             Read::ImageRgba8(pixels) => (png::ColorType::Rgba, pixels.into_raw()),
             other => bail!("samples of type {:?}", other.color()),
         };
-        Self::new(width, height, color, png::BitDepth::Eight, samples)
+        Self::new(width, height, color, depth, samples)
     }
 
     /// The picture as a PNG file: the same samples always make the same bytes.
@@ -114,7 +139,10 @@ impl Picture {
         }
         let mut writer = encoder.write_header().context("PNG header")?;
         let per_row = self.width as usize * self.channels();
-        let packed: Vec<u8> = self.samples.chunks_exact(per_row).flat_map(|row| pack(row, self.depth as usize)).collect();
+        let packed = match self.depth {
+            png::BitDepth::Sixteen => self.samples.clone(),
+            _ => self.samples.chunks_exact(per_row).flat_map(|row| pack(row, self.depth as usize)).collect(),
+        };
         writer.write_image_data(&packed).context("PNG samples")?;
         writer.finish().context("PNG end")?;
         Ok(bytes)
@@ -133,11 +161,11 @@ impl Picture {
         writer.write_all(&self.png()?).and_then(|()| writer.flush()).with_context(|| format!("{} cannot be written", path.display()))
     }
 
-    /// The colours people see, `[height, width, 4]`: equal for two files that show the same, however they store it.
-    pub(crate) fn rgba(&self) -> Result<Vec<u8>> {
+    /// The colours people see, `[height, width, 4]`, of 16 bits: equal for two files that show the same, however they store it.
+    pub(crate) fn rgba(&self) -> Result<Vec<u16>> {
         // `image` knows palettes, depths and transparency; we hand it the file.
         let decoded = image::load_from_memory(&self.png()?).context("a PNG of ours cannot be read")?;
-        Ok(decoded.into_rgba8().into_raw())
+        Ok(decoded.into_rgba16().into_raw())
     }
 }
 
@@ -170,9 +198,11 @@ mod tests {
             (ColorType::GrayscaleAlpha, BitDepth::Eight),
             (ColorType::Rgb, BitDepth::Eight),
             (ColorType::Rgba, BitDepth::Eight),
+            (ColorType::Grayscale, BitDepth::Sixteen),
+            (ColorType::Rgba, BitDepth::Sixteen),
         ] {
-            let count = 13 * 5 * color.samples();
-            let samples = (0..count).map(|at| (at * 37 % 251) as u8 & (0xff >> (8 - depth as u32))).collect();
+            let count = 13 * 5 * color.samples() * if depth == BitDepth::Sixteen { 2 } else { 1 };
+            let samples = (0..count).map(|at| (at * 37 % 251) as u8 & (0xff >> 8_u32.saturating_sub(depth as u32))).collect();
             let picture = Picture::new(13, 5, color, depth, samples).unwrap();
             assert_eq!(Picture::read(&picture.png().unwrap()).unwrap(), picture, "{color:?} {depth:?}");
         }
@@ -185,7 +215,7 @@ mod tests {
         picture.transparency = Some(vec![255, 255, 0]);
         let read = Picture::read(&picture.png().unwrap()).unwrap();
         assert_eq!(read, picture);
-        assert_eq!(read.rgba().unwrap(), [255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 255]);
+        assert_eq!(read.rgba().unwrap(), [255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 255].map(|sample: u16| sample * 257));
     }
 
     #[test]

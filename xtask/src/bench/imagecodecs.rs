@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use super::rival::{Measured, Rival};
-use super::set::Set;
+use super::set::{Image, Set};
 
 /// One codec of `xtask/rivals.py`.
 #[derive(Debug)]
@@ -48,12 +48,19 @@ impl Rival for ImageCodecs {
         }
     }
 
-    fn measure(&self, set: &Set, _: &Path) -> Result<Vec<Measured>> {
+    fn measure(&self, set: &Set, scratch: &Path) -> Result<Vec<Measured>> {
+        // Deep samples are handed over as PNG, whatever held them.
+        let deep = set.is_deep();
+        let path = |(number, image): (usize, &Image)| if deep { format!("{number}.png") } else { image.path.clone() };
+        let paths: Vec<String> = set.images.iter().enumerate().map(path).collect();
+        let folder = if deep { scratch } else { &set.folder };
+        for (image, path) in set.images.iter().zip(&paths).filter(|_| deep) {
+            image.picture.write(&folder.join(path))?;
+        }
         let mut command = Command::new("python3");
-        command.arg(&self.script).arg(&set.folder);
+        command.arg(&self.script).arg(folder);
         command.args(["--run", self.name, "--threads", &self.threads.to_string(), "--repeat", &self.repeat.to_string()]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("python3 cannot be started")?;
-        let paths: Vec<&str> = set.images.iter().map(|image| image.path.as_str()).collect();
         // Dropping the pipe ends the script's input; it prints nothing before that.
         child.stdin.take().context("stdin was asked for")?.write_all(paths.join("\n").as_bytes()).context("rivals.py does not listen")?;
         let output = child.wait_with_output().context("rivals.py cannot be waited for")?;

@@ -133,7 +133,7 @@ fn mosaic(group: &[&Picture]) -> Result<Picture> {
     let first = group.first().context("a group without pictures")?;
     let columns = group.len().isqrt() + usize::from(group.len().isqrt().pow(2) < group.len());
     let rows = group.len().div_ceil(columns);
-    let (tile_row, tile_height) = (first.width as usize * first.channels(), first.height as usize);
+    let (tile_row, tile_height) = (first.width as usize * first.channels() * first.sample_bytes(), first.height as usize);
     let mut samples = vec![0; columns * tile_row * rows * tile_height];
     for (number, picture) in group.iter().enumerate() {
         let (row, column) = (number / columns, number % columns);

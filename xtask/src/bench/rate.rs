@@ -73,6 +73,10 @@ pub(crate) fn run(args: &RateArgs) -> Result<()> {
         println!("{name}: {} images in {} files, {} subpixels", set.images.len(), set.n_files, set.subpixels());
         let mut new = Vec::new();
         for rival in &rivals {
+            if set.is_deep() && rival.name().starts_with("webp") {
+                println!("  {:<24} holds no samples of 16 bits", rival.name());
+                continue;
+            }
             let scratch = tempfile::tempdir().context("no temporary folder can be made")?;
             for measured in rival.measure(&set, scratch.path()).with_context(|| format!("{} on {name}", rival.name()))? {
                 let fields = fields(&measured, &set, &root);

@@ -69,7 +69,7 @@ impl Rival for RawTar {
     }
 }
 
-/// One tar with an entry of raw samples (a byte each) for every image.
+/// One tar with an entry of raw samples (a byte each, or two) for every image.
 fn write_tar(set: &Set, scratch: &Path) -> Result<PathBuf> {
     let path = scratch.join("raw.tar");
     let file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;

@@ -31,7 +31,7 @@ pub(crate) struct Image {
 }
 
 impl Set {
-    /// Reads `data/NAME`. Files that are named like images but cannot be read as 8-bit ones are told on stderr and left out of the count
+    /// Reads `data/NAME`. Files that are named like images but cannot be read are told on stderr and left out of the count
     /// of subpixels.
     ///
     /// # Errors
@@ -55,9 +55,14 @@ impl Set {
         Ok(Self { name: name.to_owned(), folder, digest, images, n_files })
     }
 
+    /// Whether some samples have 16 bits.
+    pub(crate) fn is_deep(&self) -> bool {
+        self.images.iter().any(|image| image.picture.sample_bytes() == 2)
+    }
+
     /// Samples of all images: what rates refer to.
     pub(crate) fn subpixels(&self) -> u64 {
-        self.images.iter().map(|image| image.picture.samples.len() as u64).sum()
+        self.images.iter().map(|image| image.picture.subpixels()).sum()
     }
 }
 
