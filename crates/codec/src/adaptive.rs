@@ -24,7 +24,8 @@ mod mixer;
 mod x86;
 
 use crate::block::BATCH;
-use crate::cdf::Mixture;
+use crate::cdf::GROUP;
+use crate::cdf::Mixtures;
 use crate::context::{MAX_CHANNELS, Plane};
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -76,8 +77,9 @@ pub(crate) struct Adaptive {
     trust: [i32; BATCH],
 }
 
-/// Decisions of so many pixels are weighed before the first of them is learned from: 0.1 % against one by one on emoji, nothing elsewhere.
-const GROUP: usize = 16;
+/// Decisions of so many pixels are weighed before the first of them is learned from: 0.1 % against one by one on emoji, nothing elsewhere. It is the
+/// format's, and happens to be a vector of distributions.
+const _: () = assert!(GROUP == 16);
 /// Odds beyond 2^10 to 1 are coded as the Program says, and no counter or mixer learns from them: most upper bits are sure. Against 2^13 Kodak gains
 /// 0.2 %, emoji lose 0.2 %, and a quarter to a half of the decisions are quick.
 const SURE: u32 = 10;
@@ -127,7 +129,7 @@ impl Adaptive {
         planes: &[Plane],
         c: usize,
         places: &[Place],
-        mixtures: &[Mixture],
+        mixtures: &Mixtures,
         symbols: &mut [u8],
         decide: &mut impl Decide,
     ) -> Result<(), Error> {
@@ -152,7 +154,7 @@ impl Adaptive {
             }
             for from in (0..places.len()).step_by(GROUP) {
                 let to = (from + GROUP).min(places.len());
-                run!(weigh(c, level, from, &mixtures[from..to]));
+                run!(weigh(c, level, from, to, mixtures));
                 self.decide(level, from, to, decide)?;
                 run!(learn(c, level, from, to));
             }
@@ -164,12 +166,16 @@ impl Adaptive {
 
     /// Gathers what is known of each pixel before its sample is coded.
     #[inline(always)]
-    fn look_around(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture]) {
-        for (i, (place, mixture)) in places.iter().zip(mixtures).enumerate() {
+    fn look_around(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &Mixtures) {
+        let mut centres = [0; GROUP];
+        for (i, place) in places.iter().enumerate() {
+            if i % GROUP == 0 {
+                centres = mixtures.centres(i, (places.len() - i).min(GROUP));
+            }
             let plane = &planes[place.image];
             let (lane, taps, misses) = (&mut self.lanes[i], &mut self.taps[i], &self.misses[place.image]);
             let near = Neighbours::new(plane, place, c);
-            lane.centre = mixture.centre().into();
+            lane.centre = centres[i % GROUP].cast_signed();
             lane.fit = self.fits.find(place.image, place.y, c);
             near.taps(plane, place, lane.centre, misses, taps);
             lane.correction = self.fits.predict(lane.fit, taps);
@@ -200,12 +206,17 @@ impl Adaptive {
 
     /// How likely some pixels' decisions fall upwards.
     #[inline(always)]
-    fn weigh(&mut self, c: usize, level: u32, from: usize, mixtures: &[Mixture]) {
+    fn weigh(&mut self, c: usize, level: u32, from: usize, to: usize, mixtures: &Mixtures) {
         let log2_scale = 8 - self.depth;
-        for (lane, mixture) in self.lanes[from..].iter_mut().zip(mixtures) {
+        let mut middles = [0; GROUP];
+        for (middle, lane) in middles.iter_mut().zip(&self.lanes[from..to]) {
+            *middle = u32::midpoint(lane.low.symbol, lane.high.symbol);
+        }
+        let masses = mixtures.masses_below(from, to - from, &middles);
+        for (lane, mass) in self.lanes[from..to].iter_mut().zip(masses) {
             let symbol = u32::midpoint(lane.low.symbol, lane.high.symbol);
             let expert = lane.expert.below((symbol << log2_scale).cast_signed()).clamp(lane.low.expert, lane.high.expert);
-            lane.middle = Edge { symbol, mass: mixture.mass_below(symbol), expert };
+            lane.middle = Edge { symbol, mass, expert };
             let (yes, no) = (lane.high.mass - lane.middle.mass, lane.middle.mass - lane.low.mass);
             let at = c * 8 + level as usize;
             lane.sure = yes >> SURE > no || no >> SURE > yes;

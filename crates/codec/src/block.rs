@@ -15,7 +15,7 @@ mod ring;
 mod walk;
 
 use crate::adaptive::{Adaptive, Decide, Place, REACH};
-use crate::cdf::Mixture;
+use crate::cdf::{GROUP, Mixtures};
 use crate::context::Plane;
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -145,8 +145,18 @@ impl Code for DirectEncode<'_> {
     const FINDS: bool = false;
 
     #[inline]
-    fn code(&mut self, _: &[Plane], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
-        symbols.iter().zip(mixtures).for_each(|(&symbol, mixture)| self.0.encode(symbol, mixture));
+    fn code(&mut self, _: &[Plane], _: usize, _: &[Place], mixtures: &Mixtures, symbols: &mut [u8]) -> Result<(), Error> {
+        for (group, symbols) in symbols.chunks(GROUP).enumerate() {
+            let masses = |more: u32| {
+                let mut edges = [0; GROUP];
+                edges.iter_mut().zip(symbols).for_each(|(edge, &symbol)| *edge = u32::from(symbol) + more);
+                mixtures.masses_below(group * GROUP, symbols.len(), &edges)
+            };
+            let (left, right) = (masses(0), masses(1));
+            for (&left, &right) in left.iter().zip(&right).take(symbols.len()) {
+                self.0.encode(left, right - left);
+            }
+        }
         Ok(())
     }
 }
@@ -158,9 +168,9 @@ impl Code for DirectDecode {
     const FINDS: bool = true;
 
     #[inline]
-    fn code(&mut self, _: &[Plane], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
-        for (symbol, mixture) in symbols.iter_mut().zip(mixtures) {
-            *symbol = self.0.decode(mixture)?;
+    fn code(&mut self, _: &[Plane], _: usize, _: &[Place], mixtures: &Mixtures, symbols: &mut [u8]) -> Result<(), Error> {
+        for (lane, symbol) in symbols.iter_mut().enumerate() {
+            *symbol = self.0.decode(mixtures, lane)?;
         }
         Ok(())
     }
@@ -176,7 +186,7 @@ impl<C: Decide> Code for Mixed<C> {
     const FINDS: bool = false;
 
     #[inline]
-    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
+    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &Mixtures, symbols: &mut [u8]) -> Result<(), Error> {
         self.adaptive.code(planes, c, places, mixtures, symbols, &mut self.coder)
     }
 }

@@ -8,7 +8,7 @@
 use super::BATCH;
 use super::ring::Ring;
 use crate::adaptive::Place;
-use crate::cdf::Mixture;
+use crate::cdf::Mixtures;
 use crate::context::{MAX_CHANNELS, Plane, Window};
 use crate::error::Error;
 use crate::kernel::{Input, Kernel, Packed, Rows};
@@ -27,12 +27,12 @@ pub(super) struct Cell {
 
 /// Codes symbols under the distributions that a Program gives.
 pub(super) trait Code {
-    /// Whether distributions are to be prepared for [`Mixture::find`].
+    /// Whether distributions are to be prepared for [`Mixtures::find`].
     const FINDS: bool;
 
     /// Codes channel `c` (in coding order) of the pixels of a batch. `symbols` are those in the planes, which only an encoder knows; afterwards they are
     /// those that were coded.
-    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error>;
+    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &Mixtures, symbols: &mut [u8]) -> Result<(), Error>;
 }
 
 /// A Program ready to run, with the memory its later stages look back into.
@@ -48,7 +48,9 @@ pub(super) struct Machine<'p> {
     narrow: [Vec<u8>; 3],
     wide: Vec<i16>,
     logits: Vec<i32>,
-    mixtures: Vec<Mixture>,
+    mixtures: Mixtures,
+    /// Of each spike: its symbols.
+    spikes: Vec<[u8; BATCH]>,
     places: Vec<Place>,
     bases: Vec<[i16; MAX_CHANNELS]>,
     residuals: Vec<[i16; MAX_CHANNELS]>,
@@ -110,7 +112,8 @@ impl<'p> Machine<'p> {
             narrow: [vec![0; narrow], vec![0; narrow], vec![0; narrow]],
             wide: vec![0; wide],
             logits: vec![0; logits],
-            mixtures: vec![Mixture::by(kernel, program.bit_depth, program.components, program.spikes.len()); BATCH],
+            mixtures: Mixtures::new(kernel, program.bit_depth, program.components, program.spikes.len()),
+            spikes: vec![[0; BATCH]; program.spikes.len()],
             places: Vec::with_capacity(BATCH),
             bases: vec![[0; MAX_CHANNELS]; BATCH],
             residuals: vec![[0; MAX_CHANNELS]; BATCH],
@@ -212,18 +215,18 @@ impl<'p> Machine<'p> {
         let out = &self.heads[c].1;
         let log2_scale = 8 - program.bit_depth;
         let follows = program.heads[c].follows;
-        let mut spikes = [0u8; u8::MAX as usize];
+        let mut references = [0; BATCH];
         let pixels = cells.iter().zip(&self.bases).zip(&self.residuals);
-        for (((cell, bases), residuals), (logits, mixture)) in pixels.zip(self.logits.chunks_exact(out.output_stride()).zip(&mut self.mixtures)) {
+        for (i, (((cell, bases), residuals), reference)) in pixels.zip(&mut references).enumerate() {
             let plane = &planes[cell.image];
-            for (value, &tap) in spikes.iter_mut().zip(&program.spikes) {
-                *value = plane.spike(tap, cell.y, cell.x, c, bases[c]) >> log2_scale;
+            for (values, &tap) in self.spikes.iter_mut().zip(&program.spikes) {
+                values[i] = plane.spike(tap, cell.y, cell.x, c, bases[c]) >> log2_scale;
             }
-            let reference = bases[c] + follows.map_or(0, |earlier| residuals[usize::from(earlier)]);
-            mixture.set(&logits[..out.n_out()], reference.into(), &spikes[..program.spikes.len()]);
-            if C::FINDS {
-                mixture.prepare();
-            }
+            *reference = (bases[c] + follows.map_or(0, |earlier| residuals[usize::from(earlier)])).into();
+        }
+        self.mixtures.set(cells.len(), &self.logits, out.output_stride(), &references, &self.spikes);
+        if C::FINDS {
+            self.mixtures.prepare(cells.len());
         }
         let mut symbols = [0u8; BATCH];
         let symbols = &mut symbols[..cells.len()];
@@ -234,7 +237,7 @@ impl<'p> Machine<'p> {
         }
         self.places.clear();
         self.places.extend(cells.iter().map(|cell| Place { image: cell.image, y: cell.y, x: cell.x }));
-        code.code(planes, c, &self.places, &self.mixtures[..cells.len()], symbols)?;
+        code.code(planes, c, &self.places, &self.mixtures, symbols)?;
         for (((cell, bases), residuals), &mut symbol) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(symbols) {
             let plane = &mut planes[cell.image];
             let sample = symbol << log2_scale;
