@@ -24,13 +24,14 @@ mod mixer;
 mod x86;
 
 use crate::block::BATCH;
-use crate::cdf::Mixture;
+use crate::cdf::GROUP;
+use crate::cdf::Mixtures;
 use crate::context::{MAX_CHANNELS, Plane};
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::limits::Budget;
 use context::{CONTEXTS, LANES, Neighbours};
-use counter::{Line, SLOT_LEVELS, Table, salted};
+use counter::{Line, SLOT_LEVELS, Table};
 use expert::Expert;
 use fit::Fits;
 use lane::{Edge, Lane};
@@ -76,8 +77,9 @@ pub(crate) struct Adaptive {
     trust: [i32; BATCH],
 }
 
-/// Decisions of so many pixels are weighed before the first of them is learned from: 0.1 % against one by one on emoji, nothing elsewhere.
-const GROUP: usize = 16;
+/// Decisions of so many pixels are weighed before the first of them is learned from: 0.1 % against one by one on emoji, nothing elsewhere. It is the
+/// format's, and happens to be a vector of distributions.
+const _: () = assert!(GROUP == 16);
 /// Odds beyond 2^10 to 1 are coded as the Program says, and no counter or mixer learns from them: most upper bits are sure. Against 2^13 Kodak gains
 /// 0.2 %, emoji lose 0.2 %, and a quarter to a half of the decisions are quick.
 const SURE: u32 = 10;
@@ -127,7 +129,7 @@ impl Adaptive {
         planes: &[Plane],
         c: usize,
         places: &[Place],
-        mixtures: &[Mixture],
+        mixtures: &Mixtures,
         symbols: &mut [u8],
         decide: &mut impl Decide,
     ) -> Result<(), Error> {
@@ -147,12 +149,10 @@ impl Adaptive {
         self.lanes.iter_mut().zip(&*symbols).for_each(|(lane, &symbol)| lane.known = symbol);
         run!(look_around(planes, c, places, mixtures));
         for level in 0..self.depth {
-            if level % SLOT_LEVELS == 0 {
-                run!(look_up(places.len()));
-            }
+            run!(halve(level, places.len(), mixtures));
             for from in (0..places.len()).step_by(GROUP) {
                 let to = (from + GROUP).min(places.len());
-                run!(weigh(c, level, from, &mixtures[from..to]));
+                run!(weigh(c, level, from, to));
                 self.decide(level, from, to, decide)?;
                 run!(learn(c, level, from, to));
             }
@@ -164,58 +164,84 @@ impl Adaptive {
 
     /// Gathers what is known of each pixel before its sample is coded.
     #[inline(always)]
-    fn look_around(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture]) {
-        for (i, (place, mixture)) in places.iter().zip(mixtures).enumerate() {
-            let plane = &planes[place.image];
-            let (lane, taps, misses) = (&mut self.lanes[i], &mut self.taps[i], &self.misses[place.image]);
-            let near = Neighbours::new(plane, place, c);
-            lane.centre = mixture.centre().into();
-            lane.fit = self.fits.find(place.image, place.y, c);
-            near.taps(plane, place, lane.centre, misses, taps);
-            lane.correction = self.fits.predict(lane.fit, taps);
-            let mean = (lane.centre + lane.correction).clamp(0, 255 * 16);
-            let (spread, missed) = near.spread(plane, place, &self.errors[place.image], misses);
-            lane.expert = Expert::new(mean, spread);
-            self.trust[i] = 2048 / (spread + 32);
-            lane.activity = near.activity();
-            lane.equal = near.equal();
-            lane.apart = ((mean - lane.centre).abs() >> 4).min(7) as usize;
-            lane.better = context::better(spread, missed);
-            lane.hashes = near.hashes(lane.centre >> 4);
-            lane.path = 1;
-            lane.low = Edge::default();
-            lane.high = Edge { symbol: 1 << self.depth, mass: 1 << 24, expert: 1 << 24 };
+    fn look_around(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &Mixtures) {
+        let mut centres = [0; GROUP];
+        for (i, place) in places.iter().enumerate() {
+            if i % GROUP == 0 {
+                centres = mixtures.centres(i, (places.len() - i).min(GROUP));
+            }
+            self.lanes[i].centre = centres[i % GROUP].cast_signed();
+            if context::is_inside(&planes[place.image], place) {
+                self.look_around_one::<true>(&planes[place.image], c, i, place);
+            } else {
+                self.look_around_one::<false>(&planes[place.image], c, i, place);
+            }
         }
     }
 
-    /// Asks for the slots of the decisions to come.
     #[inline(always)]
-    fn look_up(&mut self, lanes: usize) {
-        for lane in &mut self.lanes[..lanes] {
-            lane.slot_hashes = salted(&lane.hashes, lane.path);
-            self.table.prefetch(&lane.slot_hashes);
-            (lane.found, lane.node) = (false, 1);
+    fn look_around_one<const INSIDE: bool>(&mut self, plane: &Plane, c: usize, i: usize, place: &Place) {
+        let (lane, taps, misses) = (&mut self.lanes[i], &mut self.taps[i], &self.misses[place.image]);
+        let near = Neighbours::new::<INSIDE>(plane, place, c);
+        lane.hashes = near.hashes(lane.centre >> 4);
+        lane.path = 1;
+        lane.fit = self.fits.find(place.image, place.y, c);
+        near.taps::<INSIDE>(plane, place, lane.centre, misses, taps);
+        lane.correction = self.fits.predict(lane.fit, taps);
+        let mean = (lane.centre + lane.correction).clamp(0, 255 * 16);
+        let (spread, missed) = near.spread::<INSIDE>(plane, place, &self.errors[place.image], misses);
+        lane.expert = Expert::new(mean, spread);
+        self.trust[i] = 2048 / (spread + 32);
+        lane.activity = near.activity();
+        lane.equal = near.equal();
+        lane.apart = ((mean - lane.centre).abs() >> 4).min(7) as usize;
+        lane.better = context::better(spread, missed);
+        lane.low = Edge::default();
+        lane.high = Edge { symbol: 1 << self.depth, mass: 1 << 24, expert: 1 << 24 };
+    }
+
+    /// Finds what the Program and the expert say of all pixels' decisions, and asks for the slots of those that it leaves open.
+    #[inline(always)]
+    fn halve(&mut self, level: u32, pixels: usize, mixtures: &Mixtures) {
+        let log2_scale = 8 - self.depth;
+        for from in (0..pixels).step_by(GROUP) {
+            let lanes = &mut self.lanes[from..pixels.min(from + GROUP)];
+            let mut middles = [0; GROUP];
+            for (middle, lane) in middles.iter_mut().zip(&*lanes) {
+                *middle = u32::midpoint(lane.low.symbol, lane.high.symbol);
+            }
+            let masses = mixtures.masses_below(from, lanes.len(), &middles);
+            for ((lane, symbol), mass) in lanes.iter_mut().zip(middles).zip(masses) {
+                let expert = lane.expert.below((symbol << log2_scale).cast_signed()).clamp(lane.low.expert, lane.high.expert);
+                lane.middle = Edge { symbol, mass, expert };
+                let (yes, no) = (lane.high.mass - mass, mass - lane.low.mass);
+                lane.sure = yes >> SURE > no || no >> SURE > yes;
+                lane.stated = yes > no;
+                if level % SLOT_LEVELS == 0 {
+                    (lane.found, lane.asked, lane.node) = (false, false, 1);
+                }
+                if !lane.sure && !lane.asked {
+                    lane.ask(&self.table, level);
+                }
+            }
         }
     }
 
     /// How likely some pixels' decisions fall upwards.
     #[inline(always)]
-    fn weigh(&mut self, c: usize, level: u32, from: usize, mixtures: &[Mixture]) {
-        let log2_scale = 8 - self.depth;
-        for (lane, mixture) in self.lanes[from..].iter_mut().zip(mixtures) {
-            let symbol = u32::midpoint(lane.low.symbol, lane.high.symbol);
-            let expert = lane.expert.below((symbol << log2_scale).cast_signed()).clamp(lane.low.expert, lane.high.expert);
-            lane.middle = Edge { symbol, mass: mixture.mass_below(symbol), expert };
+    fn weigh(&mut self, c: usize, level: u32, from: usize, to: usize) {
+        for lane in &mut self.lanes[from..to] {
             let (yes, no) = (lane.high.mass - lane.middle.mass, lane.middle.mass - lane.low.mass);
             let at = c * 8 + level as usize;
-            lane.sure = yes >> SURE > no || no >> SURE > yes;
-            lane.stated = yes > no;
             lane.mixed = !lane.sure || self.doubts[at] >= DOUBT;
             if !lane.mixed {
                 lane.p = (((u64::from(yes) << 24) / u64::from(yes + no)) as u32).clamp(1, (1 << 24) - 1);
                 continue;
             }
             if !lane.found {
+                if !lane.asked {
+                    lane.ask(&self.table, level);
+                }
                 self.table.find(&lane.slot_hashes, &mut lane.slots);
                 lane.found = true;
             }
@@ -223,7 +249,7 @@ impl Adaptive {
             let [mut logits, mut milds] = counter::logits(&lane.counters, &self.stretch);
             let stated = logit::of_masses(yes, no);
             // Both ways have at least 16, so the quotient is below 4096.
-            let (expert_yes, expert_all) = (lane.high.expert - expert + 16, lane.high.expert - lane.low.expert + 32);
+            let (expert_yes, expert_all) = (lane.high.expert - lane.middle.expert + 16, lane.high.expert - lane.low.expert + 32);
             logits[CONTEXTS] = stated;
             logits[CONTEXTS + 1] = self.stretch[((u64::from(expert_yes) << 12) / u64::from(expert_all)) as usize & 4095].into();
             milds[CONTEXTS] = 64;

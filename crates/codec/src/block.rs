@@ -15,7 +15,7 @@ mod ring;
 mod walk;
 
 use crate::adaptive::{Adaptive, Decide, Place, REACH};
-use crate::cdf::Mixture;
+use crate::cdf::{GROUP, Mixtures};
 use crate::context::Plane;
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -191,8 +191,18 @@ impl<S: Sample> Code<S> for DirectEncode<'_> {
     const FINDS: bool = false;
 
     #[inline]
-    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [S]) -> Result<(), Error> {
-        symbols.iter().zip(mixtures).for_each(|(symbol, mixture)| self.0.encode(symbol.value() as u16, mixture));
+    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &Mixtures, symbols: &mut [S]) -> Result<(), Error> {
+        for (group, symbols) in symbols.chunks(GROUP).enumerate() {
+            let masses = |more: u32| {
+                let mut edges = [0; GROUP];
+                edges.iter_mut().zip(symbols).for_each(|(edge, &symbol)| *edge = symbol.value() + more);
+                mixtures.masses_below(group * GROUP, symbols.len(), &edges)
+            };
+            let (left, right) = (masses(0), masses(1));
+            for (&left, &right) in left.iter().zip(&right).take(symbols.len()) {
+                self.0.encode(left, right - left);
+            }
+        }
         Ok(())
     }
 }
@@ -204,9 +214,9 @@ impl<S: Sample> Code<S> for DirectDecode {
     const FINDS: bool = true;
 
     #[inline]
-    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &[Mixture], symbols: &mut [S]) -> Result<(), Error> {
-        for (symbol, mixture) in symbols.iter_mut().zip(mixtures) {
-            *symbol = S::of(self.0.decode(mixture)?.into());
+    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &Mixtures, symbols: &mut [S]) -> Result<(), Error> {
+        for (lane, symbol) in symbols.iter_mut().enumerate() {
+            *symbol = S::of(self.0.decode(mixtures, lane)?.into());
         }
         Ok(())
     }
@@ -222,7 +232,7 @@ impl<C: Decide> Code<u8> for Mixed<C> {
     const FINDS: bool = false;
 
     #[inline]
-    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [u8]) -> Result<(), Error> {
+    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &Mixtures, symbols: &mut [u8]) -> Result<(), Error> {
         self.adaptive.code(planes, c, places, mixtures, symbols, &mut self.coder)
     }
 }

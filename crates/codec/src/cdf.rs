@@ -9,13 +9,17 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod logistic;
+mod mixtures;
 
 use crate::alphabet::Alphabet;
 use crate::kernel::Kernel;
 use crate::sample::Sample;
 use crate::tables::EXP2_NEG;
 pub(crate) use logistic::upper_logistic;
+pub(crate) use mixtures::Mixtures;
 
 /// Bits of a probability; the whole mass is `1 << PRECISION`.
 pub const PRECISION: usize = 24;
@@ -25,6 +29,8 @@ pub(crate) const MAX_PARTS: usize = 32 + 255;
 
 /// Parts that are set at once.
 const PARTS: usize = 16;
+/// Distributions of a batch that are evaluated at once.
+pub(crate) const GROUP: usize = 16;
 /// Edges that are evaluated at once.
 pub(crate) const EDGES: usize = 16;
 
@@ -139,6 +145,11 @@ impl Mixture {
         };
         let start = likeliest.saturating_sub(EDGES as u32 / 2 - 1).min(self.alphabet().saturating_sub(EDGES as u32 - 1));
         self.window = Some(Window { start, masses: self.masses(start, 0) });
+    }
+
+    /// Outputs that [`Mixture::set`] asks for.
+    fn outputs(&self) -> usize {
+        3 * self.components + self.values.len()
     }
 
     const fn alphabet(&self) -> u32 {

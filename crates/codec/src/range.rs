@@ -1,4 +1,4 @@
-//! The range coder under a [`Mixture`]: constriction's, with 32-bit words and 24-bit probabilities.
+//! The range coder under [`Mixtures`]: constriction's, with 32-bit words and 24-bit probabilities.
 //!
 //! It is a queue: symbols come out in the order in which they went in, so the encoder needs no memory of their distributions.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a mixture keeps every symbol inside its mass")]
@@ -11,28 +11,39 @@ use std::num::NonZeroU32;
 
 use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
 
-use crate::cdf::{Mixture, PRECISION};
+use crate::cdf::{Mixtures, PRECISION};
 
-/// A mixture as constriction wants it.
-struct Model<'a>(&'a Mixture);
+/// One of the distributions of a batch, as constriction wants it.
+struct Model<'a> {
+    mixtures: &'a Mixtures,
+    lane: usize,
+}
 
 impl EntropyModel<PRECISION> for Model<'_> {
     type Symbol = u16;
     type Probability = u32;
 }
 
-impl EncoderModel<PRECISION> for Model<'_> {
+/// The share of the one symbol that is to be encoded: where it begins, and its width.
+#[derive(Debug, Clone, Copy)]
+struct Share(u32, NonZeroU32);
+
+impl EntropyModel<PRECISION> for Share {
+    type Symbol = ();
+    type Probability = u32;
+}
+
+impl EncoderModel<PRECISION> for Share {
     #[inline]
-    fn left_cumulative_and_probability(&self, symbol: impl Borrow<u16>) -> Option<(u32, NonZeroU32)> {
-        let (left, width) = self.0.share(*symbol.borrow());
-        NonZeroU32::new(width).map(|width| (left, width))
+    fn left_cumulative_and_probability(&self, _: impl Borrow<()>) -> Option<(u32, NonZeroU32)> {
+        Some((self.0, self.1))
     }
 }
 
 impl DecoderModel<PRECISION> for Model<'_> {
     #[inline]
     fn quantile_function(&self, quantile: u32) -> (u16, u32, NonZeroU32) {
-        let (symbol, left, width) = self.0.find(quantile);
+        let (symbol, left, width) = self.mixtures.find(self.lane, quantile);
         // A mixture is strictly rising, so `max(1)` changes nothing; it spares the decoder a panic.
         (symbol, left, NonZeroU32::MIN.max(NonZeroU32::new(width).unwrap_or(NonZeroU32::MIN)))
     }

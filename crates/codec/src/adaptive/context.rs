@@ -48,28 +48,34 @@ const FURTHEST: [(usize, isize); 8] = [(0, -3), (3, 0), (2, 2), (2, -2), (3, 1),
 /// West, north, north-west, north-east.
 const NEAREST: [(usize, isize); 4] = [(0, -1), (1, 0), (1, -1), (1, 1)];
 
+/// Whether all places around a pixel lie inside the image, so that none of them needs to be asked.
+#[inline(always)]
+pub(crate) const fn is_inside(plane: &Plane, place: &Place) -> bool {
+    place.y >= 3 && place.x >= 4 && place.x + 2 < plane.width
+}
+
 /// Index of an earlier sample, if it lies inside the image.
 #[inline(always)]
-fn index(plane: &Plane, place: &Place, (up, dx): (usize, isize), c: usize) -> Option<usize> {
-    let x = place.x.checked_add_signed(dx).filter(|&x| x < plane.width && place.y >= up)?;
-    Some(((place.y - up) * plane.width + x) * plane.channels + c)
+fn index<const INSIDE: bool>(plane: &Plane, place: &Place, (up, dx): (usize, isize), c: usize) -> Option<usize> {
+    let x = place.x.wrapping_add_signed(dx);
+    if INSIDE || x < plane.width && place.y >= up { Some(((place.y - up) * plane.width + x) * plane.channels + c) } else { None }
 }
 
 /// An earlier sample, if it lies inside the image.
 #[inline(always)]
-fn value(plane: &Plane, place: &Place, at: (usize, isize), c: usize) -> Option<i32> {
-    index(plane, place, at, c).map(|at| plane.samples[at].into())
+fn value<const INSIDE: bool>(plane: &Plane, place: &Place, at: (usize, isize), c: usize) -> Option<i32> {
+    index::<INSIDE>(plane, place, at, c).map(|at| plane.samples[at].into())
 }
 
 impl Neighbours {
     #[inline(always)]
-    pub(crate) fn new(plane: &Plane, place: &Place, now: usize) -> Self {
+    pub(crate) fn new<const INSIDE: bool>(plane: &Plane, place: &Place, now: usize) -> Self {
         let mut around = [[0; 6]; MAX_CHANNELS];
         let mut here = [0; MAX_CHANNELS];
         for (c, (around, here)) in around.iter_mut().zip(&mut here).enumerate().take(plane.channels) {
-            let w = value(plane, place, (0, -1), c).unwrap_or(0);
-            let n = value(plane, place, (1, 0), c).unwrap_or(w);
-            let or = |at, other| value(plane, place, at, c).unwrap_or(other);
+            let w = value::<INSIDE>(plane, place, (0, -1), c).unwrap_or(0);
+            let n = value::<INSIDE>(plane, place, (1, 0), c).unwrap_or(w);
+            let or = |at, other| value::<INSIDE>(plane, place, at, c).unwrap_or(other);
             *around = [w, n, or((1, -1), n), or((1, 1), n), or((0, -2), w), or((2, 0), n)];
             if c < now {
                 *here = or((0, 0), 0);
@@ -80,7 +86,7 @@ impl Neighbours {
 
     /// Inputs of a fit; `centre` and `misses` (the Program's mean and signed errors) have unit 1/16.
     #[inline(always)]
-    pub(crate) fn taps(&self, plane: &Plane, place: &Place, centre: i32, misses: &[i16], taps: &mut [i16; INPUTS]) {
+    pub(crate) fn taps<const INSIDE: bool>(&self, plane: &Plane, place: &Place, centre: i32, misses: &[i16], taps: &mut [i16; INPUTS]) {
         let middle = (centre + 8) >> 4;
         let mut taps = taps.iter_mut();
         let mut push = |value: i32| {
@@ -88,8 +94,8 @@ impl Neighbours {
                 *tap = value.clamp(-127, 127) as i16;
             }
         };
-        let far = |at| value(plane, place, at, self.now).map_or(0, |value| value - middle);
-        let miss = |at, c| index(plane, place, at, c).map_or(0, |at| i32::from(misses[at]) >> 3);
+        let far = |at| value::<INSIDE>(plane, place, at, self.now).map_or(0, |value| value - middle);
+        let miss = |at, c| index::<INSIDE>(plane, place, at, c).map_or(0, |at| i32::from(misses[at]) >> 3);
         self.around[self.now].iter().for_each(|&neighbour| push(neighbour - middle));
         FURTHER.iter().for_each(|&at| push(far(at)));
         NEAREST.iter().for_each(|&at| push(miss(at, self.now)));
@@ -108,16 +114,18 @@ impl Neighbours {
 
     /// Absolute errors nearby, of the expert and of the Program, unit 1/16; 4 steps where there are none.
     #[inline(always)]
-    pub(crate) fn spread(&self, plane: &Plane, place: &Place, errors: &[u16], misses: &[i16]) -> (i32, i32) {
-        let near = NEAREST.map(|at| index(plane, place, at, self.now));
-        let error = |at: Option<usize>| at.map_or(64, |at| i32::from(errors[at]));
-        let missed = |at: Option<usize>| at.map_or(64, |at| i32::from(misses[at]).abs());
-        let far = |at: (usize, isize)| error(index(plane, place, at, self.now));
-        let further = [(0, -2), (2, 0)].into_iter().chain(FURTHER).map(far).sum::<i32>();
-        let [w, n, nw, ne] = near.map(error);
-        let spread = (4 * w + 4 * n + nw + ne + further) >> 4;
-        let [w, n, nw, ne] = near.map(missed);
-        (spread, (3 * w + 3 * n + nw + ne) >> 3)
+    pub(crate) fn spread<const INSIDE: bool>(&self, plane: &Plane, place: &Place, errors: &[u16], misses: &[i16]) -> (i32, i32) {
+        // Loops, not `map` or `chain`: these would not be compiled for the instructions at hand.
+        let (mut spread, mut missed) = (0, 0);
+        for (at, (error, miss)) in NEAREST.into_iter().zip([(4, 3), (4, 3), (1, 1), (1, 1)]) {
+            let at = index::<INSIDE>(plane, place, at, self.now);
+            spread += error * at.map_or(64, |at| i32::from(errors[at]));
+            missed += miss * at.map_or(64, |at| i32::from(misses[at]).abs());
+        }
+        for at in [(0, -2), (2, 0), FURTHER[0], FURTHER[1], FURTHER[2], FURTHER[3]] {
+            spread += index::<INSIDE>(plane, place, at, self.now).map_or(64, |at| i32::from(errors[at]));
+        }
+        (spread >> 4, missed >> 3)
     }
 
     /// How much the neighbours differ, in four classes.

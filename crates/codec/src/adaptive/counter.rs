@@ -33,7 +33,12 @@ pub(crate) struct Table {
 /// Hashes of contexts for the slots that begin after the decisions of `node` (a 1, then one bit a decision).
 #[inline(always)]
 pub(crate) fn salted(hashes: &[u32; LANES], node: u32) -> [u32; LANES] {
-    hashes.map(|hash| spread(hash.wrapping_add(node.wrapping_mul(0x9E37_79B9))))
+    // A loop, not `map`: it would not be compiled for the vectors at hand.
+    let mut salted = [0; LANES];
+    for (salted, hash) in salted.iter_mut().zip(hashes) {
+        *salted = spread(hash.wrapping_add(node.wrapping_mul(0x9E37_79B9)));
+    }
+    salted
 }
 
 impl Table {

@@ -91,6 +91,8 @@ pub(crate) struct Fits {
     fresh: Vec<bool>,
     /// Shape `[strips, channels]`.
     fits: Vec<Fit>,
+    /// Inputs of a batch times trust.
+    trusted: Vec<[i16; INPUTS]>,
 }
 
 impl Fits {
@@ -118,7 +120,7 @@ impl Fits {
         let channels = planes.first().map_or(1, |plane| plane.channels).clamp(1, MAX_CHANNELS);
         let fits = fresh.len() * channels;
         budget.take("fits of a block", fits as u64, size_of::<Fit>() as u64)?;
-        Ok(Self { channels, first_rows, strips, fresh, fits: vec![Fit::NEW; fits] })
+        Ok(Self { channels, first_rows, strips, fresh, fits: vec![Fit::NEW; fits], trusted: vec![[0; INPUTS]; BATCH] })
     }
 
     /// Number of the fit of a row, which is begun if it was not.
@@ -150,13 +152,12 @@ impl Fits {
         let fit = &mut self.fits[fit];
         let n = inputs.len() as i32;
         // Within 2^13.
-        let mut trusted = [[0i16; INPUTS]; BATCH];
+        let trusted = &mut self.trusted[..inputs.len()];
         for ((trusted, input), &trust) in trusted.iter_mut().zip(inputs).zip(trust) {
             for (trusted, input) in trusted.iter_mut().zip(input) {
                 *trusted = input * trust as i16;
             }
         }
-        let trusted = &trusted[..inputs.len()];
         #[cfg(target_arch = "x86_64")]
         let done = super::x86::accumulate(&mut fit.products, inputs, trusted);
         #[cfg(not(target_arch = "x86_64"))]

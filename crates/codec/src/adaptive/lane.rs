@@ -1,6 +1,7 @@
 //! What is known of one pixel of a batch while its sample is being coded.
 
 use super::context::{CONTEXTS, LANES};
+use super::counter::{SLOT_LEVELS, Table, salted};
 use super::expert::Expert;
 use super::mixer::{INPUTS, KINDS};
 
@@ -23,6 +24,8 @@ pub(crate) struct Lane {
     /// Hashes of the contexts, and of the present three decisions under them.
     pub(crate) hashes: [u32; LANES],
     pub(crate) slot_hashes: [u32; LANES],
+    /// Whether the memory of these was asked for.
+    pub(crate) asked: bool,
     /// Slots of the present three decisions, once `found`.
     pub(crate) slots: [u32; CONTEXTS],
     pub(crate) found: bool,
@@ -46,6 +49,16 @@ pub(crate) struct Lane {
     /// One set of mixer weights of each kind.
     pub(crate) sets: [usize; KINDS],
     pub(crate) counters: [u32; LANES],
+}
+
+impl Lane {
+    /// Asks for the slots of the three decisions of which that of `level` is one.
+    #[inline(always)]
+    pub(crate) fn ask(&mut self, table: &Table, level: u32) {
+        self.slot_hashes = salted(&self.hashes, self.path >> (level % SLOT_LEVELS));
+        table.prefetch(&self.slot_hashes);
+        self.asked = true;
+    }
 }
 
 /// Inputs of a mixer, aligned for vectors.

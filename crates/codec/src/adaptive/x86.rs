@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 use super::fit::{INPUTS, LOG2_WINDOW};
 use super::{Adaptive, Place};
 use crate::block::BATCH;
-use crate::cdf::Mixture;
+use crate::cdf::Mixtures;
 use crate::context::Plane;
 
 /// Whether this machine runs the functions below.
@@ -44,9 +44,9 @@ macro_rules! compiled {
 }
 
 compiled! {
-    look_around, look_around_avx2, look_around(planes: &[Plane], c: usize, places: &[Place], mixtures: &[Mixture]);
-    look_up, look_up_avx2, look_up(lanes: usize);
-    weigh, weigh_avx2, weigh(c: usize, level: u32, from: usize, mixtures: &[Mixture]);
+    look_around, look_around_avx2, look_around(planes: &[Plane], c: usize, places: &[Place], mixtures: &Mixtures);
+    weigh, weigh_avx2, weigh(c: usize, level: u32, from: usize, to: usize);
+    halve, halve_avx2, halve(level: u32, pixels: usize, mixtures: &Mixtures);
     learn, learn_avx2, learn(c: usize, level: u32, from: usize, to: usize);
     settle, settle_avx2, settle(planes: &[Plane], c: usize, places: &[Place]);
 }

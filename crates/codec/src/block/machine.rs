@@ -8,7 +8,7 @@
 use super::BATCH;
 use super::ring::Ring;
 use crate::adaptive::Place;
-use crate::cdf::Mixture;
+use crate::cdf::Mixtures;
 use crate::context::{MAX_CHANNELS, Plane, Window};
 use crate::error::Error;
 use crate::kernel::{Input, Kernel, Packed, Rows};
@@ -28,12 +28,12 @@ pub(super) struct Cell {
 
 /// Codes symbols under the distributions that a Program gives.
 pub(super) trait Code<S> {
-    /// Whether distributions are to be prepared for [`Mixture::find`].
+    /// Whether distributions are to be prepared for [`Mixtures::find`].
     const FINDS: bool;
 
     /// Codes channel `c` (in coding order) of the pixels of a batch. `symbols` are those in the planes, which only an encoder knows; afterwards they are
     /// those that were coded.
-    fn code(&mut self, planes: &[Plane<S>], c: usize, places: &[Place], mixtures: &[Mixture], symbols: &mut [S]) -> Result<(), Error>;
+    fn code(&mut self, planes: &[Plane<S>], c: usize, places: &[Place], mixtures: &Mixtures, symbols: &mut [S]) -> Result<(), Error>;
 }
 
 /// A Program ready to run, with the memory its later stages look back into.
@@ -49,7 +49,9 @@ pub(super) struct Machine<'p, S: Sample> {
     narrow: [Vec<u8>; 3],
     wide: Vec<i16>,
     logits: Vec<i32>,
-    mixtures: Vec<Mixture>,
+    mixtures: Mixtures,
+    /// Of each spike: its symbols.
+    spikes: Vec<[u16; BATCH]>,
     places: Vec<Place>,
     bases: Vec<[S::Base; MAX_CHANNELS]>,
     /// In steps.
@@ -112,7 +114,8 @@ impl<'p, S: Sample> Machine<'p, S> {
             narrow: [vec![0; narrow], vec![0; narrow], vec![0; narrow]],
             wide: vec![0; wide],
             logits: vec![0; logits],
-            mixtures: vec![Mixture::by(kernel, program.alphabet(), program.components, program.spikes.len()); BATCH],
+            mixtures: Mixtures::new(kernel, program.alphabet(), program.components, program.spikes.len()),
+            spikes: vec![[0; BATCH]; program.spikes.len()],
             places: Vec::with_capacity(BATCH),
             bases: vec![[S::Base::default(); MAX_CHANNELS]; BATCH],
             residuals: vec![[0; MAX_CHANNELS]; BATCH],
@@ -216,19 +219,18 @@ impl<'p, S: Sample> Machine<'p, S> {
         let symbol_of = |sample: S| S::of(sample.value() >> log2_scale);
         let at = |cell: &Cell, plane: &Plane<S>| (cell.y * plane.width + cell.x) * plane.channels + c;
         let follows = program.heads[c].follows.map(usize::from);
-        let mut spikes = [S::default(); u8::MAX as usize];
-        let pixels = cells.iter().zip(&self.bases);
-        for ((cell, bases), (logits, mixture)) in pixels.zip(self.logits.chunks_exact(out.output_stride()).zip(&mut self.mixtures)) {
+        let mut references = [0; BATCH];
+        for (i, ((cell, bases), reference)) in cells.iter().zip(&self.bases).zip(&mut references).enumerate() {
             let plane = &planes[cell.image];
-            for (value, &tap) in spikes.iter_mut().zip(&program.spikes) {
-                *value = symbol_of(plane.spike(tap, cell.y, cell.x, c, bases[c]));
+            for (values, &tap) in self.spikes.iter_mut().zip(&program.spikes) {
+                values[i] = (plane.spike(tap, cell.y, cell.x, c, bases[c]).value() >> log2_scale) as u16;
             }
             let residual = |earlier: usize| -> i32 { plane.samples[at(cell, plane) - c + earlier].base().into() - bases[earlier].into() };
-            let reference = bases[c].into() + follows.map_or(0, residual);
-            mixture.set(&logits[..out.n_out()], reference, &spikes[..program.spikes.len()]);
-            if C::FINDS {
-                mixture.prepare();
-            }
+            *reference = bases[c].into() + follows.map_or(0, residual);
+        }
+        self.mixtures.set(cells.len(), &self.logits, out.output_stride(), &references, &self.spikes);
+        if C::FINDS {
+            self.mixtures.prepare(cells.len());
         }
         let mut symbols = [S::default(); BATCH];
         let symbols = &mut symbols[..cells.len()];
@@ -238,7 +240,7 @@ impl<'p, S: Sample> Machine<'p, S> {
         }
         self.places.clear();
         self.places.extend(cells.iter().map(|cell| Place { image: cell.image, y: cell.y, x: cell.x }));
-        code.code(planes, c, &self.places, &self.mixtures[..cells.len()], symbols)?;
+        code.code(planes, c, &self.places, &self.mixtures, symbols)?;
         for (((cell, bases), residuals), &mut symbol) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(symbols) {
             let plane = &mut planes[cell.image];
             let sample = S::of(symbol.value() << log2_scale);

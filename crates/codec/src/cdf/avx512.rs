@@ -45,7 +45,7 @@ pub(super) fn masses(mixture: &Mixture, start: u32, log2_stride: u32) -> [u32; E
 /// Entries `indices` (0..=255) of [`EXP2_NEG`].
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 #[inline]
-fn exp2(indices: __m512i) -> __m512i {
+pub(super) fn exp2(indices: __m512i) -> __m512i {
     let part = |at: usize| {
         let entries = &EXP2_LESS_ONE[64 * at..][..64];
         // SAFETY: 64 entries: two vectors of 32.

@@ -21,7 +21,6 @@ pub(crate) enum Input {
 /// A layer laid out for the kernels.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
-    n_out: usize,
     /// Groups of narrow inputs.
     pub(super) quads: usize,
     /// Groups of wide inputs.
@@ -91,12 +90,7 @@ impl Packed {
             scale.shift[lane % 2][lane / 2] = shift;
             scale.offset[lane % 2][lane / 2] = (i64::from(bias) << (shift - bias_bits)) + (1 << (shift - 1));
         }
-        Self { n_out: layer.n_out, quads, pairs, narrow, wide, plain, scales, bounds }
-    }
-
-    /// Output units.
-    pub(crate) const fn n_out(&self) -> usize {
-        self.n_out
+        Self { quads, pairs, narrow, wide, plain, scales, bounds }
     }
 
     /// Values from one pixel's wide inputs to the next pixel's, if nothing else asks for more.

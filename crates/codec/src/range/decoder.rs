@@ -5,7 +5,7 @@ use constriction::stream::Decode;
 use constriction::stream::queue::DefaultRangeDecoder;
 
 use super::{Model, Odds};
-use crate::cdf::Mixture;
+use crate::cdf::Mixtures;
 use crate::error::Error;
 
 /// Decodes what a `RangeEncoder` wrote. Damaged bytes give other symbols, never more of them: a digest has to tell.
@@ -29,13 +29,13 @@ impl RangeDecoder {
         Ok(Self { coder })
     }
 
-    /// Decodes one symbol.
+    /// Decodes one symbol under distribution `lane` of a batch.
     ///
     /// # Errors
     /// `Corrupt` if the bytes cannot come from an encoder.
     #[inline]
-    pub(crate) fn decode(&mut self, mixture: &Mixture) -> Result<u16, Error> {
-        self.coder.decode_symbol(Model(mixture)).map_err(|_| Error::corrupt("code of a block"))
+    pub(crate) fn decode(&mut self, mixtures: &Mixtures, lane: usize) -> Result<u16, Error> {
+        self.coder.decode_symbol(Model { mixtures, lane }).map_err(|_| Error::corrupt("code of a block"))
     }
 
     /// Decodes one decision that falls upwards with probability `p`, unit 2^-24, neither 0 nor whole.

@@ -1,11 +1,13 @@
 //! Symbols in, bytes out.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a width is 1..=2^24, which bounds every term")]
 
+use std::num::NonZeroU32;
+
 use constriction::stream::Encode;
 use constriction::stream::queue::DefaultRangeEncoder;
 
-use super::{Model, Odds};
-use crate::cdf::{Mixture, PRECISION};
+use super::{Odds, Share};
+use crate::cdf::PRECISION;
 use crate::tables::LOG2;
 
 /// Encodes symbols and counts what they should cost.
@@ -17,13 +19,13 @@ pub(crate) struct RangeEncoder {
 }
 
 impl RangeEncoder {
-    /// Encodes one symbol of the mixture's alphabet.
+    /// Encodes one symbol whose share of the mass begins at `left` and is `width` wide.
     #[inline]
-    pub(crate) fn encode(&mut self, symbol: u16, mixture: &Mixture) {
-        let (_, width) = mixture.share(symbol);
-        self.ideal_bits += cost(width);
+    pub(crate) fn encode(&mut self, left: u32, width: u32) {
+        let width = NonZeroU32::new(width).unwrap_or(NonZeroU32::MIN);
+        self.ideal_bits += cost(width.get());
         // Every symbol of a mixture has mass and the backend is a Vec: neither error can occur.
-        let done = self.coder.encode_symbol(symbol, Model(mixture));
+        let done = self.coder.encode_symbol((), Share(left, width));
         assert!(done.is_ok(), "a mixture gives mass to every symbol");
     }
 

@@ -1,0 +1,101 @@
+//! The distributions of a batch: side by side where AVX-512 computes them, one by one elsewhere.
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "lanes and groups lie inside the batch")]
+
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Lanes;
+use super::{GROUP, Mixture};
+use crate::alphabet::Alphabet;
+use crate::block::BATCH;
+use crate::kernel::Kernel;
+
+/// The distributions of a batch of symbols: see [`Mixture`].
+#[derive(Debug)]
+pub(crate) struct Mixtures {
+    /// Empty if there are `lanes`.
+    single: Vec<Mixture>,
+    #[cfg(target_arch = "x86_64")]
+    lanes: Option<Lanes>,
+}
+
+/// Runs a function of the lanes, or the other way.
+macro_rules! either {
+    ($self:ident, $lanes:ident => $side_by_side:expr, $one_by_one:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        if let Some($lanes) = &$self.lanes {
+            return $side_by_side;
+        }
+        $one_by_one
+    }};
+    (mut $self:ident, $lanes:ident => $side_by_side:expr, $one_by_one:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        if let Some($lanes) = &mut $self.lanes {
+            return $side_by_side;
+        }
+        $one_by_one
+    }};
+}
+
+impl Mixtures {
+    /// Empty distributions, computed by the instructions of `kernel`.
+    pub(crate) fn new(kernel: Kernel, alphabet: Alphabet, components: usize, spikes: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if kernel == Kernel::Avx512 && !alphabet.is_deep() {
+            return Self { single: Vec::new(), lanes: Some(Lanes::new(alphabet.bit_depth(), components, spikes)) };
+        }
+        Self {
+            single: vec![Mixture::by(kernel, alphabet, components, spikes); BATCH],
+            #[cfg(target_arch = "x86_64")]
+            lanes: None,
+        }
+    }
+
+    /// Sets the first `cells` of them, each as [`Mixture::set`] does. Outputs of pixel `i` begin at `i * stride` and are there for a whole batch; `spikes` are
+    /// the symbols of each spike.
+    pub(crate) fn set(&mut self, cells: usize, outputs: &[i32], stride: usize, references: &[i32; BATCH], spikes: &[[u16; BATCH]]) {
+        either!(mut self, lanes => lanes.set(cells, outputs, stride, references, spikes), {
+            let mut values = [0u16; u8::MAX as usize];
+            for (i, (mixture, outputs)) in self.single[..cells].iter_mut().zip(outputs.chunks_exact(stride)).enumerate() {
+                values.iter_mut().zip(spikes).for_each(|(value, spike)| *value = spike[i]);
+                mixture.set(&outputs[..mixture.outputs()], references[i], &values[..spikes.len()]);
+            }
+        })
+    }
+
+    /// Computes ahead of [`Mixtures::find`] what does not depend on the code.
+    pub(crate) fn prepare(&mut self, cells: usize) {
+        either!(mut self, lanes => lanes.prepare(cells), self.single[..cells].iter_mut().for_each(Mixture::prepare))
+    }
+
+    /// [`Mixture::find`] of one of them.
+    #[inline]
+    pub(crate) fn find(&self, lane: usize, quantile: u32) -> (u16, u32, u32) {
+        either!(self, lanes => lanes.find(lane, quantile), self.single[lane].find(quantile))
+    }
+
+    /// [`Mixture::mass_below`] of a group of them, of which the first `count` are wanted, the symbol of each its own; `from` is a multiple of [`GROUP`].
+    #[inline]
+    pub(crate) fn masses_below(&self, from: usize, count: usize, symbols: &[u32; GROUP]) -> [u32; GROUP] {
+        either!(self, lanes => lanes.masses_below(from, symbols), {
+            let mut masses = [0; GROUP];
+            for ((mass, &symbol), mixture) in masses.iter_mut().zip(symbols).zip(&self.single[from..][..count]) {
+                *mass = mixture.mass_below(symbol);
+            }
+            masses
+        })
+    }
+
+    /// [`Mixture::centre`] of a group of them, likewise.
+    #[inline]
+    pub(crate) fn centres(&self, from: usize, count: usize) -> [u32; GROUP] {
+        either!(self, lanes => lanes.centres(from), {
+            let mut centres = [0; GROUP];
+            for (centre, mixture) in centres.iter_mut().zip(&self.single[from..][..count]) {
+                *centre = mixture.centre().into();
+            }
+            centres
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! Side by side or one by one: the same distributions.
+
+use super::*;
+
+#[test]
+fn every_kernel_sets_and_evaluates_a_batch_alike() {
+    let mut state = 3u64;
+    let mut roll = |bound: i64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as i64 % bound
+    };
+    for bit_depth in 1..=8u8 {
+        for (components, n_spikes) in [(1, 0), (2, 1), (3, 6), (4, 6), (5, 0), (16, 3), (32, 40)] {
+            let n: usize = 3 * components + n_spikes;
+            let stride = n.next_multiple_of(16);
+            for (spread, cells) in [(100, 64), (40_000, 1), (1 << 20, 33), (1 << 30, 64)] {
+                let outputs: Vec<i32> = (0..stride * BATCH).map(|_| (roll(2 * spread) - spread) as i32).collect();
+                let mut references = [0; BATCH];
+                references.iter_mut().for_each(|reference| *reference = roll(511) as i32 - 255);
+                let mut spikes = vec![[0u16; BATCH]; n_spikes];
+                spikes.as_flattened_mut().iter_mut().for_each(|value| *value = roll(1 << bit_depth) as u16);
+                let mut plain = Mixtures::new(Kernel::Scalar, bit_depth.into(), components, n_spikes);
+                plain.set(cells, &outputs, stride, &references, &spikes);
+                for kernel in Kernel::all() {
+                    let mut mixtures = Mixtures::new(kernel, bit_depth.into(), components, n_spikes);
+                    mixtures.set(cells, &outputs, stride, &references, &spikes);
+                    mixtures.prepare(cells);
+                    let told = format!("{kernel:?}, {bit_depth} bits, {components} + {n_spikes} parts");
+                    for from in (0..cells).step_by(GROUP) {
+                        let count = (cells - from).min(GROUP);
+                        assert_eq!(mixtures.centres(from, count)[..count], plain.centres(from, count)[..count], "{told}");
+                        for _ in 0..4 {
+                            let mut symbols = [0; GROUP];
+                            symbols.iter_mut().for_each(|symbol| *symbol = roll((1 << bit_depth) + 1) as u32);
+                            let [got, want] = [&mixtures, &plain].map(|mixtures| mixtures.masses_below(from, count, &symbols));
+                            assert_eq!(got[..count], want[..count], "{told}");
+                        }
+                        for lane in from..from + count {
+                            let quantile = roll(1 << 24) as u32;
+                            assert_eq!(mixtures.find(lane, quantile), plain.find(lane, quantile), "{told}");
+                        }
+                    }
+                    let edges = (0..=1 << bit_depth).map(|symbol| plain.masses_below(0, 1, &[symbol; GROUP])[0]).collect::<Vec<_>>();
+                    for (symbol, edges) in edges.windows(2).enumerate() {
+                        for quantile in [edges[0], edges[1] - 1] {
+                            assert_eq!(mixtures.find(0, quantile), (symbol as u16, edges[0], edges[1] - edges[0]), "{told}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
