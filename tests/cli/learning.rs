@@ -30,7 +30,7 @@ fn a_little_learning_comes_back_and_shows_its_rates() {
     let room = Room::new();
     pictures(&room);
     let archive = room.at("set.kolmo");
-    let talk = say!("compress", room.set(), "--effort", "1", "--time-budget", "5s", "--seed", "7", "--json").ends(DONE);
+    let talk = say!("compress", room.set(), "--no-priors", "--effort", "1", "--time-budget", "5s", "--seed", "7", "--json").ends(DONE);
     assert!(talk.json().iter().any(|line| line["event"] == "training" && line["loss_bpsp"].is_number()), "{}", talk.stdout);
     let summary = talk.json_of("compress_summary");
     let program = &summary["programs"][0];
@@ -55,7 +55,8 @@ fn pictures_of_twelve_bits_are_learned() {
         room.put(&format!("{number:02}.pgm"), &[&b"P5 30 23 4095\n"[..], &samples.collect::<Vec<u8>>()].concat());
     }
     let archive = room.at("set.kolmo");
-    let summary = say!("compress", room.set(), "--effort", "1", "--time-budget", "5s", "--json").ends(DONE).json_of("compress_summary");
+    let summary =
+        say!("compress", room.set(), "--no-priors", "--effort", "1", "--time-budget", "5s", "--json").ends(DONE).json_of("compress_summary");
     let program = &summary["programs"][0];
     assert_eq!((program["group"].as_str(), program["kept"].as_bool(), program["coding"].as_str()), (Some("gray16"), Some(true), Some("direct")));
     // 12 bits as they stand, somewhat less than 6 of noise.
@@ -145,7 +146,8 @@ fn a_gpu_this_build_cannot_use_is_refused_in_words() {
 #[cfg(unix)]
 fn interrupted(room: &Room, times: usize) -> (i32, Value, String) {
     let set = room.set();
-    let arguments = [OsStr::new("compress"), set.as_ref()].into_iter().chain(["--effort", "5", "--time-budget", "2m", "--json"].map(OsStr::new));
+    let arguments =
+        [OsStr::new("compress"), set.as_ref()].into_iter().chain(["--no-priors", "--effort", "5", "--time-budget", "2m", "--json"].map(OsStr::new));
     let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
     let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
     let mut trained = 0;
@@ -198,7 +200,7 @@ fn checkpoints_are_kept_and_resumed() {
     pictures(&room);
     let kept = room.at("checkpoint");
     let learn = |more: &str| {
-        say!("compress", room.set(), "--effort", "1", "--time-budget", "3s", "--checkpoint", &kept, "--force", more).ends(DONE);
+        say!("compress", room.set(), "--no-priors", "--effort", "1", "--time-budget", "3s", "--checkpoint", &kept, "--force", more).ends(DONE);
     };
     learn("-v");
     assert!(!files(&kept).is_empty(), "a checkpoint is kept");

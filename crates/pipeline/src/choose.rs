@@ -41,6 +41,9 @@ const LEAST_BYTES: u64 = 30_000;
 /// ([`kolmo_model::effort`]).
 const LARGE_BYTES: u64 = 1_300_000;
 
+/// What a candidate is called that was learned from a built-in Program.
+pub(crate) const FROM_BUILT_IN: &str = "learned, from the built-in one";
+
 /// A Program and where it is from.
 pub(crate) struct Chosen {
     pub(crate) program: Program,
@@ -79,6 +82,10 @@ pub(crate) fn programs(
             chosen.push(program.map(|program| Chosen { summary: about(group.layout, &program, "given"), program }));
         }
         return Ok(chosen);
+    }
+    if let Some(learn) = &options.learn {
+        // A device that is not there is an error also where nothing is learned in the end.
+        kolmo_model::device::choose(learn.device)?;
     }
     let shares = time_shares(dataset, options.learn.as_ref());
     for (group, share) in dataset.groups.iter().zip(shares) {
@@ -132,7 +139,7 @@ fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>)
         let Learned { program, mut summary } = learn_one(dataset, group, start, means, crew)?;
         let coded = code_program(&program, &mut summary);
         let payload = crew.pool.install(|| rating.bytes(&program, Method::Direct))?;
-        let way = if start.is_some() { "learned, from the built-in one" } else { "learned" };
+        let way = if start.is_some() { FROM_BUILT_IN } else { "learned" };
         let candidate = Candidate::new(way.to_owned(), coded.bytes.len() as u64, payload);
         own = Some((Chosen { program, summary }, candidate.estimated_bytes));
         candidates.push(candidate);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use kolmo_codec::block::Method;
 use kolmo_codec::program::Program;
 
-use crate::choose::{self, Chosen, code_program};
+use crate::choose::{self, Chosen, FROM_BUILT_IN, code_program};
 use crate::coding::{Way, adaptive_pays};
 use crate::compress::{name, ratio};
 use crate::dataset::{self, Dataset, Group, ItemState};
@@ -25,8 +25,10 @@ const SAMPLE_BYTES: u64 = 128 << 20;
 /// Steps of the network that is learned for a look.
 const STEPS: u64 = 400;
 
-/// What the payload under a Program of full training is of that after [`STEPS`]: DIRECT_ADAPTIVE.
-const LEARNED: [f64; 2] = [1.0, 1.0];
+/// What the payload under a Program of full training is of that after [`STEPS`], learned from nothing and from a built-in Program: measured
+/// LEARNEDFIGURES.
+const FROM_NOTHING: f64 = 0.93;
+const FROM_PRIOR: f64 = 0.98;
 
 /// zstd's level for the sample: quick, and within some per cent of the dense one.
 const QUICK: i32 = 3;
@@ -55,7 +57,12 @@ pub(crate) fn estimate(
             continue;
         };
         let (method, bytes) = judged(&dataset, group, &program, Way::new(options), crew)?;
-        let grows = if summary.steps > 0 { LEARNED[usize::from(method == Method::Adaptive)] } else { 1.0 };
+        let from_prior = summary.candidates.iter().any(|candidate| candidate.chosen && candidate.way == FROM_BUILT_IN);
+        let grows = match summary.steps {
+            0 => 1.0,
+            _ if from_prior => FROM_PRIOR,
+            _ => FROM_NOTHING,
+        };
         payload += bytes as f64 * grows * scale;
         program_bytes += code_program(&program, &mut summary).bytes.len() as u64;
         summary.kept = true;
