@@ -15,6 +15,8 @@ const BUDGET: f64 = 0.5;
 const RUNGS: f64 = 6.0;
 /// Share of the weights that stays from a level to the next, while all goes well.
 const LEVEL: f64 = 0.5;
+/// Points of accuracy that training is sure to bring back: a level that loses no more at once is passed over, the next one is trained instead.
+const EASY: f64 = 5.0;
 /// Levels closer than this are not told apart.
 const NEAR: f64 = 1.25;
 
@@ -34,9 +36,9 @@ impl Search<'_> {
         let end = TIME * self.epochs;
         let rung = end / RUNGS;
         let mut good = Pruned { parameters: network.parameters.clone(), keep: 1.0 };
-        let mut fails: Option<f64> = None;
+        let (mut passed, mut fails): (f64, Option<f64>) = (1.0, None);
         loop {
-            let keep = fails.map_or(good.keep * LEVEL, |fails| (good.keep * fails).sqrt());
+            let keep = fails.map_or(good.keep.min(passed) * LEVEL, |fails| (good.keep * fails).sqrt());
             if fails.is_some_and(|fails| good.keep < NEAR * fails) || keep < fewest {
                 break;
             }
@@ -48,6 +50,10 @@ impl Search<'_> {
             let mut measured = self.measure(&now);
             let at_once = measured.score.top1();
             let mut fits = self.within(&measured, BUDGET, self.recipe.margin);
+            if !fits && fails.is_none() && rung > 0.0 && self.before.score.top1() - at_once <= EASY {
+                passed = keep;
+                continue;
+            }
             let mut trained = 0;
             while !fits && trained < 2 && rung > 0.0 && self.spent + rung <= end + 1e-9 && !self.interrupted {
                 (now, measured) = self.train_masked(now, &chosen, rung, follow)?;
