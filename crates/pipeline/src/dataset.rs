@@ -85,8 +85,7 @@ impl Dataset {
             ItemState::Image { image, statistics, .. } => statistics.residual_bpsp * image.subpixels() as f64,
             _ => 0.0,
         });
-        let share = std::env::var("WTB_EXPECT").ok().and_then(|v| v.parse().ok()).unwrap_or(0.6);
-        (share * bits.sum::<f64>() / 8.0) as u64
+        (0.6 * bits.sum::<f64>() / 8.0) as u64
     }
 
     /// The images of a group with the part each was dealt; `None` is left out of learning.
