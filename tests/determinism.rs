@@ -140,7 +140,8 @@ const CODED: [(&str, &str); 11] = [
 ];
 
 /// The same of 16-bit pictures.
-const CODED_DEEP: [(&str, &str); 4] = [("gray16", ""), ("graya16", ""), ("rgb16", ""), ("rgba16", "")];
+const CODED_DEEP: [(&str, &str); 4] =
+    [("gray16", "3312818129f3f4f9"), ("graya16", "09b8ef4bfa1130d9"), ("rgb16", "b7ee17e8ef069987"), ("rgba16", "a896587c26ad29c0")];
 
 #[test]
 fn the_coder_says_the_same_on_every_machine() {

@@ -71,6 +71,17 @@ fn tiny() -> Sound {
     sound
 }
 
+/// The same of 16-bit samples, whose values are said.
+fn deep() -> Sound {
+    let mut program = by_hand("gray16");
+    if let Some(wide) = &mut program.wide {
+        wide.values = (0..4096).collect();
+    }
+    let sound = small("gray16", &program);
+    assert_eq!(read(&sound.bytes, &LIMITS).expect("a sound archive"), sound.files);
+    sound
+}
+
 fn first_program(archive: &[u8]) -> Program {
     let reader = kolmo_codec::container::Reader::open(std::io::Cursor::new(archive), &Limits::default()).expect("a Program file");
     let programs = kolmo_verify::expand::programs(&reader, &Limits::default(), &mut reader.budget()).expect("sound Programs");
@@ -128,7 +139,7 @@ fn flipped(bytes: &[u8], at: usize, bit: usize) -> Vec<u8> {
 #[test]
 fn every_prefix_is_truncated() {
     let _guard = among_others();
-    for sound in [&tiny(), learned(), &of_numbers()] {
+    for sound in [&tiny(), &deep(), learned(), &of_numbers()] {
         for cut in 0..sound.bytes.len() {
             let error = read(&sound.bytes[..cut], &LIMITS).expect_err("half an archive");
             assert_eq!(error.kind(), kolmo_codec::ErrorKind::Truncated, "cut at {cut}: {error}");
@@ -139,7 +150,7 @@ fn every_prefix_is_truncated() {
 #[test]
 fn every_bit_flip_is_noticed() {
     let _guard = among_others();
-    for sound in [&tiny(), learned(), &of_numbers()] {
+    for sound in [&tiny(), &deep(), learned(), &of_numbers()] {
         let contents = contents(sound);
         (0..sound.bytes.len() * 8).into_par_iter().for_each(|bit| {
             let bad = flipped(&sound.bytes, bit / 8, bit % 8);

@@ -11,7 +11,7 @@ use crate::error::Error;
 
 /// What a run of values costs in a Program once it is coded, bits: measured 3 to 20.
 const RUN_BITS: f64 = 16.0;
-/// Values to either side that say how often a value that never occurs would be expected.
+/// Values in use to either side, about, that say how often a value that never occurs would be expected.
 const NEAR: usize = 8;
 /// Median size of the residuals of the median edge detector, in steps, that is aimed at.
 const NOISE_STEPS: f64 = 4.0;
@@ -33,13 +33,16 @@ impl Symbols {
 
     /// Chosen for the images of a group: all that are to be coded.
     pub(crate) fn choose(dataset: &Dataset, group: &Group) -> Result<Self, Error> {
-        if group.layout.bit_depth <= 8 {
-            return Ok(Self { bit_depth: group.layout.bit_depth, wide: None });
+        Self::seen(group.layout.bit_depth, &|look| group.items.iter().try_for_each(|&number| Ok(look(&*dataset.open(number)?))))
+    }
+
+    /// Chosen for images of `bit_depth` bits that `each` shows.
+    fn seen(bit_depth: u8, each: &dyn Fn(&mut dyn FnMut(&Image)) -> Result<(), Error>) -> Result<Self, Error> {
+        if bit_depth <= 8 {
+            return Ok(Self { bit_depth, wide: None });
         }
         let mut counts = vec![0u64; 1 << 16];
-        for &number in &group.items {
-            samples(&*dataset.open(number)?).for_each(|sample| counts[usize::from(sample)] += 1);
-        }
+        each(&mut |image| samples(image).for_each(|sample| counts[usize::from(sample)] += 1))?;
         let values = values(&counts);
         let highest = values.last().copied().unwrap_or_else(|| counts.iter().rposition(|&count| count > 0).unwrap_or(0) as u16);
         let symbols = if values.is_empty() { usize::from(highest) + 1 } else { values.len() };
@@ -47,9 +50,7 @@ impl Symbols {
         let mut wide = Wide { resolution: 0, values };
         if bit_depth > 8 {
             let mut sizes = vec![0u64; 1 << 16];
-            for &number in &group.items {
-                count_residuals(&wide, bit_depth, &*dataset.open(number)?, &mut sizes);
-            }
+            each(&mut |image| count_residuals(&wide, bit_depth, image, &mut sizes))?;
             wide.resolution = resolution(&sizes);
         }
         Ok(Self { bit_depth, wide: Some(wide) })
@@ -95,15 +96,16 @@ fn values(counts: &[u64]) -> Vec<u16> {
             Some(*sum)
         }))
         .collect();
+    let near = NEAR * (usize::from(high - low) + 1).div_ceil(used.len());
     let around = |value: usize| {
-        let (from, to) = (value.saturating_sub(NEAR), (value + NEAR + 1).min(counts.len()));
+        let (from, to) = (value.saturating_sub(near), (value + near + 1).min(counts.len()));
         (sums[to] - sums[from]) as f64 / (to - from) as f64
     };
     let (mut all, mut missing) = (0.0, 0.0);
-    for value in usize::from(low)..=usize::from(high) {
+    for (value, &count) in counts.iter().enumerate().take(usize::from(high) + 1).skip(low.into()) {
         let expected = around(value);
         all += expected;
-        missing += if counts[value] == 0 { expected } else { 0.0 };
+        missing += if count == 0 { expected } else { 0.0 };
     }
     let total: u64 = counts.iter().sum();
     let gain = -(1.0 - missing / all.max(1.0)).max(1e-6).log2() * total as f64;
@@ -141,4 +143,74 @@ fn resolution(sizes: &[u64]) -> u8 {
     });
     let median = median.map_or(1, |at| at + 1) as f64;
     (median / NOISE_STEPS).log2().round().clamp(0.0, f64::from(MAX_RESOLUTION)) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(width: u32, samples: &[u16]) -> Image {
+        let bytes = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        Image::new(width, samples.len() as u32 / width, "gray16".parse().expect("a layout"), bytes).expect("an image")
+    }
+
+    /// 64 x 64 samples from a seed, each `noise` or less from a slope.
+    fn noisy(noise: u32, low: u32, times: u32) -> Image {
+        let mut state = 7u32;
+        let samples = (0..64 * 64).map(|at| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((low + at % 64 + at / 64 + (state >> 16) % noise) * times) as u16
+        });
+        image(64, &samples.collect::<Vec<_>>())
+    }
+
+    fn seen(image: &Image) -> Symbols {
+        let show = |look: &mut dyn FnMut(&Image)| {
+            look(image);
+            Ok(())
+        };
+        Symbols::seen(16, &show).expect("images that are there")
+    }
+
+    fn chosen(image: &Image) -> (u8, u8, usize) {
+        let symbols = seen(image);
+        let wide = symbols.wide.clone().expect("16-bit samples are wide");
+        assert!(symbols.know(image));
+        let order = [0];
+        let bytes = match symbols.is_deep() {
+            true => wide.samples(symbols.plane::<u16>(image, &order).expect("known").into_samples(&order).into_iter()),
+            false => wide.samples(symbols.plane::<u8>(image, &order).expect("known").into_samples(&order).into_iter().map(u16::from)),
+        };
+        assert_eq!(bytes.expect("symbols have samples"), image.samples);
+        (symbols.bit_depth, wide.resolution, wide.values.len())
+    }
+
+    #[test]
+    fn symbols_have_as_many_bits_as_the_samples_need() {
+        assert_eq!(chosen(&noisy(20, 0, 1)), (8, 0, 0), "values up to 145");
+        assert_eq!(chosen(&noisy(500, 0, 1)).0, 10);
+        let (bit_depth, _, values) = chosen(&noisy(20, 32_768, 1));
+        assert!(bit_depth == 8 && (130..=146).contains(&values), "a run of values from far above 0");
+        assert_eq!(chosen(&image(3, &[7; 9])), (1, 0, 1));
+    }
+
+    #[test]
+    fn values_that_are_never_used_cost_nothing() {
+        let (bit_depth, resolution, values) = chosen(&noisy(500, 100, 64));
+        assert!(bit_depth == 10 && resolution > 2 && values > 500 && values < 630, "{bit_depth} {resolution} {values}");
+        // A few that are missing by chance are not worth saying.
+        assert_eq!(chosen(&noisy(3000, 0, 1)).2, 0);
+    }
+
+    #[test]
+    fn steps_are_as_wide_as_the_noise_asks_for() {
+        let resolutions = [30, 300, 3000, 60_000].map(|noise| chosen(&noisy(noise, 300, 1)).1);
+        assert!(resolutions.is_sorted() && resolutions[0] < 3 && resolutions[3] == MAX_RESOLUTION, "{resolutions:?}");
+    }
+
+    #[test]
+    fn other_samples_are_not_known() {
+        let symbols = seen(&noisy(20, 0, 64));
+        assert!(!symbols.know(&image(1, &[1])) && symbols.know(&image(1, &[64 * 30])));
+    }
 }

@@ -14,14 +14,21 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
     assert_eq!(program.to_bytes(), bytes, "a Program is written as it was read");
     let (height, width) = (usize::from(height % 9), usize::from(width % 9));
     let count = height * width * program.channels();
-    let below = |sample: &u8| sample >> (8 - program.bit_depth());
-    let samples: Vec<u8> = samples.iter().chain(std::iter::repeat(&0)).take(count).map(below).collect();
+    let drawn = samples.iter().chain(std::iter::repeat(&0)).take(count);
+    let samples: Vec<u8> = match &program.wide {
+        None => drawn.map(|sample| sample >> (8 - program.bit_depth())).collect(),
+        Some(wide) => {
+            let symbols = if wide.values.is_empty() { 1 << program.bit_depth() } else { wide.values.len() as u32 };
+            let drawn: Vec<u16> = drawn.map(|&sample| (u32::from(sample) * 257 % symbols) as u16).collect();
+            wide.samples(drawn.into_iter()).expect("each symbol has a sample")
+        }
+    };
     let encoded = block::encode(&program, &[ImageRef { height, width, samples: &samples }]).expect("samples fit the Program");
     let decoded = block::decode(&program, &[(height, width)], &encoded.bytes, &mut Budget::new(1 << 26)).expect("what was encoded decodes");
-    assert_eq!(decoded, [samples]);
+    assert_eq!(decoded, [samples.clone()]);
     // Any payload: an error or samples of the right shape.
     if let Ok(decoded) = block::decode(&program, &[(height, width)], bytes, &mut Budget::new(1 << 26)) {
-        assert_eq!(decoded[0].len(), count);
-        assert!(decoded[0].iter().all(|&sample| u32::from(sample) < 1 << program.bit_depth()));
+        assert_eq!(decoded[0].len(), samples.len());
+        assert!(program.wide.is_some() || decoded[0].iter().all(|&sample| u32::from(sample) < 1 << program.bit_depth()));
     }
 });

@@ -78,9 +78,8 @@ impl<'a> Header<'a> {
             b'1' | b'4' => (&[][..], None),
             _ => (scanner.gap(), Some(scanner.number()?)),
         };
-        match max {
-            Some(0 | 0x1_0000..) => return Err(unreadable("the largest value is not within 1..=65535")),
-            _ => {}
+        if let Some(0 | 0x1_0000..) = max {
+            return Err(unreadable("the largest value is not within 1..=65535"));
         }
         if width == 0 || height == 0 {
             return Err(unreadable("no pixels"));

@@ -204,6 +204,7 @@ mod tests {
     use crate::effort::Plan;
     use crate::sample::Dice;
     use crate::train::{coding_order, follows};
+    use kolmo_codec::alphabet::Alphabet;
 
     #[test]
     fn windows_and_targets_are_the_samplers() {
@@ -234,11 +235,42 @@ mod tests {
                 for (at, (&sample, &reference)) in batch.samples.iter().zip(&batch.references).enumerate() {
                     let (pixel, c) = (at / channels, at % channels);
                     let targets = &chunk.targets[pixel / LANES * channels + c];
-                    assert_eq!((targets.samples[pixel % LANES], targets.references[pixel % LANES]), (sample.into(), reference));
+                    assert_eq!((targets.samples[pixel % LANES], targets.references[pixel % LANES]), (sample, reference));
                     for (s, &value) in batch.spikes[at * 6..(at + 1) * 6].iter().enumerate() {
                         assert_eq!(targets.hits[s][pixel % LANES], f32::from(u8::from(value == sample)));
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn deep_windows_and_targets_are_the_samplers_but_for_rounding() {
+        if !super::super::able() {
+            return;
+        }
+        let mut dice = Dice::new(9);
+        for channels in 1..=4 {
+            let (height, width) = (13, 11);
+            let samples: Vec<u16> = (0..height * width * channels).map(|_| dice.below(1 << 14) as u16).collect();
+            let planes = [Plane::new(height, width, &samples, &coding_order(channels), Alphabet::new(14, 2)).expect("valid")];
+            let mut shape = Plan::new(5, channels, 0, 0).shape;
+            shape.deep = true;
+            let sampler = Sampler::new(&shape, &follows(channels));
+            let patches = [Patch { image: 0, y: 0, x: 0, height, width }];
+            let (batch, mut chunk) = (sampler.gather(&planes, &patches), Chunk::default());
+            // SAFETY: `able` asked for the instructions.
+            unsafe { chunk.gather(&sampler, &planes, &patches) };
+            let near = |value: u16, expected: f32| (f32::from_bits(u32::from(value) << 16) - expected).abs() <= expected.abs() / 256.0;
+            for (row, expected) in chunk.windows.chunks_exact(chunk.stride).zip(batch.windows.chunks_exact(shape.inputs())) {
+                assert!(row.iter().zip(expected).all(|(&value, &expected)| near(value, expected)), "{channels}");
+                assert!(row[shape.inputs()..].iter().all(|&value| value == 0));
+            }
+            assert!(chunk.residuals.iter().zip(&batch.residuals).all(|(&value, &expected)| near(value, expected)));
+            for (at, (&sample, &reference)) in batch.samples.iter().zip(&batch.references).enumerate() {
+                let targets = &chunk.targets[at / channels / LANES * channels + at % channels];
+                let lane = at / channels % LANES;
+                assert_eq!((targets.samples[lane], targets.references[lane]), (sample, reference));
             }
         }
     }
