@@ -58,9 +58,9 @@ pub(crate) trait Decide {
 #[derive(Debug)]
 pub(crate) struct Adaptive {
     depth: u32,
-    /// Whether the functions of [`x86`] are to be used.
+    /// Those of [`x86`] that are to be used.
     #[cfg(target_arch = "x86_64")]
-    vectors: bool,
+    vectors: Option<x86::Vectors>,
     stretch: Box<[i16; 4096]>,
     rates: Box<[i32; 64]>,
     table: Table,
@@ -107,13 +107,13 @@ impl Adaptive {
         Ok(Self {
             depth: depth.into(),
             #[cfg(target_arch = "x86_64")]
-            vectors: kernel != Kernel::Scalar && x86::has(),
+            vectors: x86::Vectors::of(kernel),
             stretch: logit::table(),
             rates: counter::rates(),
             table: Table::new(log2_lines),
             mixers: [mixer(4, first), mixer(32, [0; INPUTS]), mixer(32, [0; INPUTS]), mixer(64, [0; INPUTS])],
             doubts: [0; MAX_CHANNELS * 8],
-            fits: Fits::new(planes, budget)?,
+            fits: Fits::new(kernel, planes, budget)?,
             errors: planes.iter().map(|plane| vec![0; plane.samples.len()]).collect(),
             misses: planes.iter().map(|plane| vec![0; plane.samples.len()]).collect(),
             lanes: vec![Lane::default(); BATCH],
@@ -137,8 +137,8 @@ impl Adaptive {
         macro_rules! run {
             ($name:ident($($argument:expr),*)) => {{
                 #[cfg(target_arch = "x86_64")]
-                if self.vectors {
-                    x86::$name(self, $($argument),*);
+                if let Some(vectors) = self.vectors {
+                    x86::$name(self, vectors, $($argument),*);
                 } else {
                     self.$name($($argument),*);
                 }

@@ -4,6 +4,7 @@
 use crate::block::BATCH;
 use crate::context::{MAX_CHANNELS, Plane};
 use crate::error::Error;
+use crate::kernel::Kernel;
 use crate::limits::Budget;
 
 /// Inputs of a fit, each within +-127.
@@ -93,10 +94,13 @@ pub(crate) struct Fits {
     fits: Vec<Fit>,
     /// Inputs of a batch times trust.
     trusted: Vec<[i16; INPUTS]>,
+    #[cfg(target_arch = "x86_64")]
+    vectors: Option<super::x86::Vectors>,
 }
 
 impl Fits {
-    pub(crate) fn new(planes: &[Plane], budget: &mut Budget) -> Result<Self, Error> {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables, reason = "only x86-64 has a choice of instructions"))]
+    pub(crate) fn new(kernel: Kernel, planes: &[Plane], budget: &mut Budget) -> Result<Self, Error> {
         // Images without pixels have no rows.
         let height = |plane: &Plane| if plane.width == 0 { 0 } else { plane.height };
         budget.take("rows of a block", planes.iter().map(|plane| height(plane) as u64).sum(), size_of::<u32>() as u64)?;
@@ -120,7 +124,16 @@ impl Fits {
         let channels = planes.first().map_or(1, |plane| plane.channels).clamp(1, MAX_CHANNELS);
         let fits = fresh.len() * channels;
         budget.take("fits of a block", fits as u64, size_of::<Fit>() as u64)?;
-        Ok(Self { channels, first_rows, strips, fresh, fits: vec![Fit::NEW; fits], trusted: vec![[0; INPUTS]; BATCH] })
+        Ok(Self {
+            channels,
+            first_rows,
+            strips,
+            fresh,
+            fits: vec![Fit::NEW; fits],
+            trusted: vec![[0; INPUTS]; BATCH],
+            #[cfg(target_arch = "x86_64")]
+            vectors: super::x86::Vectors::of(kernel),
+        })
     }
 
     /// Number of the fit of a row, which is begun if it was not.
@@ -159,12 +172,12 @@ impl Fits {
             }
         }
         #[cfg(target_arch = "x86_64")]
-        let done = super::x86::accumulate(&mut fit.products, inputs, trusted);
-        #[cfg(not(target_arch = "x86_64"))]
-        let done = false;
-        if !done {
-            accumulate(&mut fit.products, inputs, trusted);
+        match self.vectors {
+            Some(vectors) => super::x86::accumulate(vectors, &mut fit.products, inputs, trusted),
+            None => accumulate(&mut fit.products, inputs, trusted),
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        accumulate(&mut fit.products, inputs, trusted);
         let mut sums = fit.targets;
         for sum in &mut sums {
             *sum -= (*sum >> LOG2_WINDOW) * i64::from(n);

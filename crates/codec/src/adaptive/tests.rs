@@ -80,7 +80,7 @@ fn linear(state: &mut u64) -> ([i16; fit::INPUTS], i32) {
 #[test]
 fn a_fit_learns_a_linear_rule() {
     let plane = Plane::blank(100, 100, 1);
-    let mut fits = Fits::new(&[plane], &mut Budget::new(1 << 20)).expect("room");
+    let mut fits = Fits::new(Kernel::best(), &[plane], &mut Budget::new(1 << 20)).expect("room");
     let fit = fits.find(0, 0, 0);
     let mut state = 9u64;
     for _ in 0..100 {
@@ -101,7 +101,7 @@ fn a_fit_learns_a_linear_rule() {
 fn small_images_share_strips_and_none_outgrows_its_pixels() {
     let strips = |shapes: &[(usize, usize)]| {
         let planes: Vec<Plane> = shapes.iter().map(|&(height, width)| Plane::blank(height, width, 1)).collect();
-        let mut fits = Fits::new(&planes, &mut Budget::new(1 << 24)).expect("room");
+        let mut fits = Fits::new(Kernel::best(), &planes, &mut Budget::new(1 << 24)).expect("room");
         let rows = shapes.iter().enumerate().flat_map(|(image, &(height, width))| (0..if width == 0 { 0 } else { height }).map(move |y| (image, y)));
         rows.map(|(image, y)| fits.find(image, y, 0)).max().map_or(0, |last| last + 1)
     };
@@ -109,7 +109,7 @@ fn small_images_share_strips_and_none_outgrows_its_pixels() {
     assert_eq!(strips(&[(100, 100)]), 5, "21 rows each");
     assert_eq!(strips(&[(64, 768)]), 4, "16 rows each");
     assert_eq!(strips(&[(5000, 1), (1 << 40, 0)]), 3);
-    assert!(matches!(Fits::new(&[Plane::blank(1 << 12, 1, 1)], &mut Budget::new(1 << 12)), Err(Error::LimitExceeded { .. })));
+    assert!(matches!(Fits::new(Kernel::best(), &[Plane::blank(1 << 12, 1, 1)], &mut Budget::new(1 << 12)), Err(Error::LimitExceeded { .. })));
 }
 
 #[test]
@@ -124,8 +124,13 @@ fn sums_of_products_are_the_same_by_any_instructions() {
         let inputs: Vec<[i16; fit::INPUTS]> = (0..samples).map(|_| std::array::from_fn(|_| roll(255) as i16 - 127)).collect();
         let trusted: Vec<[i16; fit::INPUTS]> = inputs.iter().map(|input| input.map(|input| input * 64)).collect();
         let mut plain: [[i32; fit::INPUTS]; fit::INPUTS] = std::array::from_fn(|_| std::array::from_fn(|_| roll(1 << 30) as i32 - (1 << 29)));
-        let mut vectors = plain;
+        let before = plain;
         fit::accumulate(&mut plain, &inputs, &trusted);
-        assert!(!x86::has() || (x86::accumulate(&mut vectors, &inputs, &trusted) && plain == vectors), "{samples}");
+        for kernel in Kernel::all() {
+            let Some(vectors) = x86::Vectors::of(kernel) else { continue };
+            let mut sums = before;
+            x86::accumulate(vectors, &mut sums, &inputs, &trusted);
+            assert_eq!(sums, plain, "{samples}, {kernel:?}");
+        }
     }
 }
