@@ -134,8 +134,8 @@ pub(crate) struct ModelCompress {
     /// Images of a step
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) batch: usize,
-    /// Peak of Adam's learning rate while pruning; tuning takes half of it
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
+    /// Peak of Adam's learning rate
+    #[arg(long, value_name = "RATE", default_value_t = 5e-4)]
     pub(crate) lr: f64,
     /// Change training images: mirrored, or moved by up to an eighth of their side
     #[arg(long, value_name = "flip,shift", value_delimiter = ',', value_enum, default_value = "shift")]

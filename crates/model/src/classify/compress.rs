@@ -43,7 +43,7 @@ pub struct Recipe {
     pub calibration: usize,
     /// Images of a step.
     pub batch: usize,
-    /// Peak of the learning rate while weights are taken away; half of it afterwards.
+    /// Peak of the learning rate.
     pub learning_rate: f64,
     /// What is done to training images.
     pub augment: Augment,
@@ -61,7 +61,7 @@ impl Default for Recipe {
             margin: 1.0,
             calibration: 128,
             batch: 64,
-            learning_rate: 1e-3,
+            learning_rate: 5e-4,
             augment: Augment { flip: false, shift: true },
             seed: 0,
         }

@@ -16,8 +16,9 @@ use crate::error::Error;
 use crate::sample::Dice;
 pub use crate::train::Wish;
 
-/// Share of the steps in which the learning rate rises.
+/// Share of the steps in which the learning rate rises, and how many they are at least: Adam's first steps, which know no variance, would shake a trained network.
 const WARM_UP: f64 = 0.05;
+const WARM_UP_STEPS: f64 = 10.0;
 /// Where the cosine of learning rates ends, of its peak.
 const END: f64 = 0.01;
 /// Adam's (Kingma and Ba 2015) usual constants.
@@ -191,7 +192,7 @@ pub(super) enum Keep {
     LeastLoss,
     /// The same, the state that training begins with among them.
     LeastLossOrFirst,
-    /// The last one: the learning rate has come down, and few images are a poor judge between epochs.
+    /// The last one: the learning rate has come down, and few images are a poor judge between epochs. Nothing is measured on the way.
     Last,
 }
 
@@ -270,6 +271,12 @@ impl Run<'_> {
                     break;
                 }
             }
+            if self.keep == Keep::Last {
+                if interrupted {
+                    break;
+                }
+                continue;
+            }
             let validation = score(self.graph, &lowered, self.normalisation, &self.parts.validation);
             let row = Epoch {
                 epoch,
@@ -289,7 +296,7 @@ impl Run<'_> {
                 "epoch"
             );
             epochs.push(row);
-            if self.keep == Keep::Last || best.as_ref().is_none_or(|(score, _)| validation.beats(score)) {
+            if best.as_ref().is_none_or(|(score, _)| validation.beats(score)) {
                 best = Some((validation, parameters.clone()));
             }
             watch.epoch(&row, &lowered)?;
@@ -299,6 +306,7 @@ impl Run<'_> {
         }
         let (validation, parameters) = match best {
             Some(best) => best,
+            None if self.keep == Keep::Last => (Score { images: 0, right: 0, loss: f64::NAN }, parameters),
             None => (score(self.graph, &self.lowered(&parameters), self.normalisation, &self.parts.validation), parameters),
         };
         Ok(Trained { parameters, validation, epochs, interrupted })
@@ -346,7 +354,7 @@ impl Run<'_> {
 /// Up in a straight line, down in a cosine.
 fn learning_rate(peak: f64, done: u64, steps: u64) -> f64 {
     let progress = done as f64 / steps.max(1) as f64;
-    let warm = (WARM_UP * steps as f64).max(1.0);
+    let warm = (WARM_UP * steps as f64).max(WARM_UP_STEPS.min(steps as f64 / 3.0)).max(1.0);
     let cosine = END + (1.0 - END) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
     peak * cosine * ((done + 1) as f64 / warm).min(1.0)
 }

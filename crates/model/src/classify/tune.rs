@@ -25,7 +25,7 @@ pub struct Tuned {
     pub parameters: Parameters,
     /// The same before rounding: where the next rounding may begin.
     pub moving: Parameters,
-    /// Score of these on the validation images.
+    /// Score of these on the validation images; of none, where the last state is kept unmeasured.
     pub validation: Score,
     /// The curve.
     pub epochs: Vec<Epoch>,

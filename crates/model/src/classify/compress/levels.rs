@@ -1,6 +1,6 @@
 //! How few weights are enough.
 
-use super::search::{Measured, Search};
+use super::search::Search;
 use super::{Follow, check};
 use crate::classify::arch::Parameters;
 use crate::classify::prune::{Masks, masked, masks};
@@ -8,11 +8,15 @@ use crate::classify::train::{Keep, Lower, Run};
 use crate::error::Error;
 
 /// Share of the epochs that pruning may take.
-const TIME: f64 = 0.4;
+const TIME: f64 = 0.45;
 /// Share of the budget that pruning may take; rounding needs the rest.
 const BUDGET: f64 = 0.5;
 /// Trainings that are planned for.
-const RUNGS: f64 = 6.0;
+const RUNGS: f64 = 4.0;
+/// Steps in which the weights of a level go, each followed by training, and one more part of training behind them.
+const PARTS: u32 = 3;
+/// Of the margin of the budget: what is pruned is still rounded and tuned.
+const MARGIN: f64 = 0.5;
 /// Share of the weights that stays from a level to the next, while all goes well.
 const LEVEL: f64 = 0.5;
 /// Points of accuracy that training is sure to bring back: a level that loses no more at once is passed over, the next one is trained instead.
@@ -46,18 +50,19 @@ impl Search<'_> {
             let stage = format!("prune to {:.1} %", 100.0 * keep);
             follow.stage(&stage);
             let chosen = masks(&network.graph, &good.parameters, keep);
-            let mut now = masked(&good.parameters, &chosen);
-            let mut measured = self.measure(&now);
+            let mut now = (masked(&good.parameters, &chosen), chosen);
+            let mut measured = self.measure(&now.0);
             let at_once = measured.score.top1();
-            let mut fits = self.within(&measured, BUDGET, self.recipe.margin);
+            let mut fits = self.within(&measured, BUDGET, MARGIN * self.recipe.margin);
             if !fits && fails.is_none() && rung > 0.0 && self.before.score.top1() - at_once <= EASY {
                 passed = keep;
                 continue;
             }
             let mut trained = 0;
             while !fits && trained < 2 && rung > 0.0 && self.spent + rung <= end + 1e-9 && !self.interrupted {
-                (now, measured) = self.train_masked(now, &chosen, rung, follow)?;
-                fits = self.within(&measured, BUDGET, self.recipe.margin);
+                now = if trained == 0 { self.take_away(&good, keep, rung, follow)? } else { self.train_masked(now.0, now.1, rung, follow)? };
+                measured = self.measure(&now.0);
+                fits = self.within(&measured, BUDGET, MARGIN * self.recipe.margin);
                 trained += 1;
             }
             follow.note(format!(
@@ -68,7 +73,7 @@ impl Search<'_> {
                 self.so_far()
             ));
             if fits {
-                good = Pruned { parameters: now, keep };
+                good = Pruned { parameters: now.0, keep };
             } else {
                 fails = Some(keep);
                 if trained == 0 && rung > 0.0 {
@@ -79,29 +84,38 @@ impl Search<'_> {
         Ok(good)
     }
 
+    /// Takes weights away in parts and trains behind each, so that the network never has far to come back.
+    fn take_away(&mut self, from: &Pruned, keep: f64, epochs: f64, follow: &mut dyn Follow) -> Result<(Parameters, Masks), Error> {
+        let mut now = (from.parameters.clone(), Masks::new());
+        for part in 1..=PARTS {
+            let share = from.keep * (keep / from.keep).powf(f64::from(part) / f64::from(PARTS));
+            let chosen = masks(&self.network.graph, &now.0, share);
+            let parts = if part == PARTS { 2.0 } else { 1.0 };
+            now = self.train_masked(masked(&now.0, &chosen), chosen, epochs * parts / f64::from(PARTS + 1), follow)?;
+            if self.interrupted && part < PARTS {
+                // what was asked for, without more training
+                let chosen = masks(&self.network.graph, &now.0, keep);
+                return Ok((masked(&now.0, &chosen), chosen));
+            }
+        }
+        Ok(now)
+    }
+
     /// Trains what a mask leaves.
-    fn train_masked(
-        &mut self,
-        parameters: Parameters,
-        chosen: &Masks,
-        epochs: f64,
-        follow: &mut dyn Follow,
-    ) -> Result<(Parameters, Measured), Error> {
+    fn train_masked(&mut self, parameters: Parameters, chosen: Masks, epochs: f64, follow: &mut dyn Follow) -> Result<(Parameters, Masks), Error> {
         let network = self.network;
-        let plan = self.plan(epochs, self.recipe.learning_rate);
+        let plan = self.plan(epochs);
         let run = Run {
             graph: &network.graph,
             parts: self.parts,
             normalisation: &network.about.normalisation,
             plan: &plan,
-            lower: Some(Lower::Masked(chosen)),
+            lower: Some(Lower::Masked(&chosen)),
             teacher: self.lessons.as_ref().map(|lessons| &lessons.0),
             keep: Keep::Last,
         };
         let trained = run.run(parameters, follow.watch())?;
         self.interrupted |= trained.interrupted;
-        let parameters = masked(&trained.parameters, chosen);
-        let measured = self.measure(&parameters);
-        Ok((parameters, measured))
+        Ok((masked(&trained.parameters, &chosen), chosen))
     }
 }

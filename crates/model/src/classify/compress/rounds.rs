@@ -14,7 +14,7 @@ use crate::classify::tune::{lower, tune_and_keep};
 use crate::error::Error;
 
 /// Roundings that are tuned, each with as many epochs; as many are left to the one that is chosen.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 4;
 /// Bytes of the next rounding while all goes well, of the last.
 const SMALLER: f64 = 0.7;
 /// Sizes closer than this are not told apart.
@@ -164,7 +164,7 @@ impl Search<'_> {
     /// Trains the integers further.
     fn tune(&mut self, rounded: Rounded, epochs: f64, follow: &mut dyn Follow) -> Result<Rounded, Error> {
         let network = self.network;
-        let plan = self.plan(epochs, self.recipe.learning_rate / 2.0);
+        let plan = self.plan(epochs);
         let (graph, normalisation) = (&network.graph, &network.about.normalisation);
         let tuned = tune_and_keep(
             graph,

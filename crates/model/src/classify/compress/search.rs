@@ -16,6 +16,8 @@ use crate::classify::tune::{Lessons, lessons};
 const MACS: f64 = 6e13;
 /// Fewest and most epochs of such a search.
 const EPOCHS: (f64, f64) = (4.0, 40.0);
+/// Fewest epochs that are worth a teacher: its answers to all training images take a third of one.
+const LESSONS: f64 = 4.0;
 /// Rise of the loss, nats, that goes with a lost point of accuracy. Few images that are right by luck do not hide a larger one.
 const NATS_A_POINT: f64 = 0.05;
 
@@ -47,7 +49,7 @@ impl<'a> Search<'a> {
         follow.stage("measure");
         let before = measure(network, &network.parameters, &parts.validation);
         let epochs = recipe.epochs.unwrap_or_else(|| default_epochs(&network.graph, parts.train.len()));
-        let lessons = (epochs > 0.0).then(|| lessons(&network.graph, &network.parameters, &network.about.normalisation, parts));
+        let lessons = (epochs >= LESSONS).then(|| lessons(&network.graph, &network.parameters, &network.about.normalisation, parts));
         if epochs > 0.0 {
             follow.note(format!(
                 "the network as given: {:.2} % of the validation images right; at most {epochs:.1} epochs of {} images follow",
@@ -86,7 +88,7 @@ impl<'a> Search<'a> {
     }
 
     /// A plan of so many epochs; every run has its own order of images.
-    pub(super) fn plan(&mut self, epochs: f64, learning_rate: f64) -> Plan {
+    pub(super) fn plan(&mut self, epochs: f64) -> Plan {
         self.runs += 1;
         self.spent += epochs;
         let whole = epochs.ceil().max(1.0);
@@ -94,7 +96,7 @@ impl<'a> Search<'a> {
             epochs: whole as usize,
             images: ((epochs / whole * self.parts.train.len() as f64).round() as usize).max(1),
             batch: self.recipe.batch,
-            learning_rate,
+            learning_rate: self.recipe.learning_rate,
             weight_decay: 0.0,
             augment: self.recipe.augment,
             seed: self.recipe.seed ^ self.runs << 32,
