@@ -224,6 +224,7 @@ enum Choice {
 pub(crate) fn code_program(program: &Program, about: &mut ProgramSummary) -> CodedProgram {
     let coded = weights::encode(&program.to_bytes());
     let sizes = coded.sizes;
+    about.bit_depth = program.bit_depth().into();
     about.sizes = ProgramSizes { raw: sizes.raw, huffman: sizes.huffman, lz77: sizes.lz77, range: sizes.range, kept: coded.coder.name().into() };
     coded
 }
