@@ -87,7 +87,7 @@ fn distributions(c: &mut Criterion) {
     let outputs: Vec<i32> = (0..18).map(|_| dice.roll(20_000) as i32 - 6_000).collect();
     let mut group = c.benchmark_group(format!("distribution, {}", block::kernel()));
     group.throughput(Throughput::Elements(1));
-    group.bench_function("set, 4 components and 6 spikes", |b| b.iter(|| mixture.set(black_box(&outputs), 100, &[90, 91, 100, 105, 110, 120])));
+    group.bench_function("set, 4 components and 6 spikes", |b| b.iter(|| mixture.set(black_box(&outputs), 100, &[90_u8, 91, 100, 105, 110, 120])));
     group.bench_function("find without a window", |b| b.iter(|| mixture.find(black_box(9_000_000))));
     group.bench_function("share of a symbol", |b| b.iter(|| mixture.share(black_box(101))));
     group.finish();

@@ -19,7 +19,7 @@ pub enum Fidelity {
 /// What opening one file may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenLimits {
-    /// Subpixels of an image at most; opening holds up to about six bytes for each.
+    /// Subpixels of an image at most; opening holds up to about six bytes for each, twelve where samples have 16 bits.
     pub subpixels: u64,
     /// Subpixels for each byte of the file at most, on top of 4 Mi: a short file that declares a huge image is refused
     /// before anything is allocated.

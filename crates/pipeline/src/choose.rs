@@ -230,6 +230,7 @@ fn about(layout: Layout, program: &Program, how: &str) -> ProgramSummary {
 pub(crate) fn code_program(program: &Program, about: &mut ProgramSummary) -> CodedProgram {
     let coded = weights::encode_program(&program.to_bytes());
     let sizes = coded.sizes;
+    about.bit_depth = program.bit_depth().into();
     about.sizes = ProgramSizes {
         raw: sizes.raw,
         huffman: sizes.huffman,

@@ -103,6 +103,8 @@ pub struct ProgramSummary {
     pub steps: u64,
     /// Training steps planned.
     pub planned_steps: u64,
+    /// Bits of a symbol: those of a sample, or as many as its 16 need.
+    pub bit_depth: u64,
     /// Why training ended: `done`, `early_stop`, `time_budget`, `interrupted`; or there was none: `given`, `built-in`.
     pub stopped: String,
     /// Wall time of training and tuning.
@@ -333,6 +335,12 @@ pub struct InspectProgram {
     pub parameters: u64,
     /// Multiply-accumulates per pixel.
     pub macs_per_pixel: u64,
+    /// Bits of a symbol: those of a sample, or as many as its 16 need.
+    pub bit_depth: u64,
+    /// Symbols that make a step, the unit the network reckons in; a power of two, 1 unless symbols have more than 8 bits.
+    pub step_symbols: u64,
+    /// Values of 16-bit samples that have a symbol; 0 if all below `2^bit_depth` have.
+    pub values: u64,
     /// Components of the mixture.
     pub components: u64,
     /// Exact neighbour values that get mass of their own.

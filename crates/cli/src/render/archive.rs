@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use kolmo::summary::{ExpandSummary, InspectSummary, ItemSummary, VerifySummary};
 
 use super::compress::{Page, sizes};
-use super::{Paint, counted, grouped, percent, rate, shown, span};
+use super::{Paint, counted, grouped, percent, rate, shown, span, symbols};
 
 /// What `expand` wrote.
 pub(crate) fn expand(summary: &ExpandSummary, output: &str, paint: Paint) -> String {
@@ -84,8 +84,9 @@ pub(crate) fn inspect(summary: &InspectSummary, paint: Paint) -> String {
         }
         let own = 8.0 * program.payload_bytes as f64 / program.subpixels as f64;
         page.plain(&format!(
-            "{}{}, {} MAC/px, {}, {}",
+            "{}{}{}, {} MAC/px, {}, {}",
             paint.strong(&format!("Program {:<7}", shown(&program.group))),
+            symbols(&program.group, program.bit_depth),
             counted(program.parameters, "parameter", "parameters"),
             grouped(program.macs_per_pixel),
             counted(program.components, "logistic", "logistics"),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kolmo::summary::{ArchiveSizes, CompressSummary, NamedReason, NumbersSummary, PreprocessSummary, ProgramSummary, SplitRates, TrainSummary};
 
-use super::{Paint, counted, grouped, percent, rate, share, shown, span};
+use super::{Paint, counted, grouped, percent, rate, share, shown, span, symbols};
 
 /// Names shown before "and N more".
 const NAMED: usize = 4;
@@ -188,7 +188,12 @@ fn generate(page: &mut Page, programs: &[ProgramSummary]) {
     }
     let seconds = programs.iter().map(|program| program.seconds).sum();
     for (place, program) in programs.iter().enumerate() {
-        let size = format!("{}, {} MAC/px", counted(program.parameters, "parameter", "parameters"), grouped(program.macs_per_pixel));
+        let size = format!(
+            "{}{}, {} MAC/px",
+            symbols(&program.group, program.bit_depth),
+            counted(program.parameters, "parameter", "parameters"),
+            grouped(program.macs_per_pixel)
+        );
         let way = match program.stopped.as_str() {
             "given" => "given".to_owned(),
             "built-in" => format!("built in: {}", shown(program.prior.as_deref().unwrap_or_default())),

@@ -32,6 +32,11 @@ pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
+/// How many bits a Program's symbols have, if samples have 16: `13-bit symbols, `; nothing for other layouts.
+pub(crate) fn symbols(layout: &str, bit_depth: u64) -> String {
+    if layout.ends_with("16") { format!("{bit_depth}-bit symbols, ") } else { String::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
