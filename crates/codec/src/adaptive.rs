@@ -167,7 +167,7 @@ impl Adaptive {
     fn look_around(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &Mixtures) {
         let mut centres = [0; GROUP];
         for (i, place) in places.iter().enumerate() {
-            if i % GROUP == 0 {
+            if i.is_multiple_of(GROUP) {
                 centres = mixtures.centres(i, (places.len() - i).min(GROUP));
             }
             self.lanes[i].centre = centres[i % GROUP].cast_signed();
@@ -217,7 +217,7 @@ impl Adaptive {
                 let (yes, no) = (lane.high.mass - mass, mass - lane.low.mass);
                 lane.sure = yes >> SURE > no || no >> SURE > yes;
                 lane.stated = yes > no;
-                if level % SLOT_LEVELS == 0 {
+                if level.is_multiple_of(SLOT_LEVELS) {
                     (lane.found, lane.asked, lane.node) = (false, false, 1);
                 }
                 if !lane.sure && !lane.asked {

@@ -25,6 +25,20 @@ pub fn most_bytes(recipe: &[u8], samples: u64) -> u64 {
 /// - `Unsupported`: the recipe is of a kind this version does not know
 /// - `LimitExceeded`: the image is larger than the file format can say
 pub fn rebuild(recipe: &[u8], image: &Image) -> Result<Vec<u8>, Error> {
+    run(recipe, image, true)
+}
+
+/// Whether [`rebuild`] would make a file, without the compression that takes most of its time. For recipes of fidelity `pixels`, whose files
+/// are compared with nothing.
+///
+/// # Errors
+/// Those of [`rebuild`].
+pub fn check(recipe: &[u8], image: &Image) -> Result<(), Error> {
+    // Sizes of chunks may ask for as many bytes as there would be: then only making the file tells.
+    run(recipe, image, false).or_else(|_| run(recipe, image, true)).map(|_| ())
+}
+
+fn run(recipe: &[u8], image: &Image, whole: bool) -> Result<Vec<u8>, Error> {
     image.check()?;
     let mut reader = Reader::new(recipe);
     let kind = reader.byte("recipe")?;
@@ -32,7 +46,7 @@ pub fn rebuild(recipe: &[u8], image: &Image) -> Result<Vec<u8>, Error> {
         return Err(Error::corrupt("recipe: kind for this sample layout"));
     }
     let file = match kind {
-        tag::PNG => png::rebuild(&mut reader, image)?,
+        tag::PNG => png::rebuild(&mut reader, image, whole)?,
         tag::PNM => pnm::rebuild(&mut reader, image)?,
         tag::PNM_TEXT => pnm::rebuild_text(&mut reader, image)?,
         tag::BMP => bmp::rebuild(&mut reader, image)?,

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::open::{Fidelity, GeneralReason, OpenLimits, Opened, open};
-use kolmo_data::rebuild::rebuild;
+use kolmo_data::rebuild::{check, rebuild};
 use proptest::prelude::*;
 
 fn samples(n: usize, max: u8, seed: u64) -> Vec<u8> {
@@ -42,7 +42,17 @@ fn exact(file: &[u8], image: &Image) -> Vec<u8> {
     assert_eq!(&found, image);
     assert!(rebuild(&recipe, image).unwrap() == file);
     assert_eq!(&opened(file, Fidelity::Pixels).unwrap().0, image);
+    check(&recipe, image).unwrap();
     recipe
+}
+
+/// Every prefix of a recipe is refused or accepted as when a file is made of it.
+#[track_caller]
+fn checks_like_rebuilding(recipe: &[u8], image: &Image) {
+    for end in 0..=recipe.len() {
+        let (checked, rebuilt) = (check(&recipe[..end], image).err(), rebuild(&recipe[..end], image).err());
+        assert_eq!(checked.map(|error| error.to_string()), rebuilt.map(|error| error.to_string()), "{end} of {}", recipe.len());
+    }
 }
 
 /// Keeps its pixels, but not its bytes.
@@ -52,6 +62,7 @@ fn pixels_only(file: &[u8]) -> Image {
     let (image, recipe) = opened(file, Fidelity::Pixels).unwrap();
     let plain = rebuild(&recipe, &image).unwrap();
     assert_eq!(opened(&plain, Fidelity::Pixels).unwrap().0, image);
+    checks_like_rebuilding(&recipe, &image);
     image
 }
 

@@ -195,7 +195,7 @@ fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, crew: &mut 
     let total = dataset.items.len();
     let mut equal = vec![0u64; total];
     let pool = crew.pool.clone();
-    let options = expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool) };
+    let options = expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: true };
     let mut done = 0;
     expand::expand(&mut reader, &options, |part| {
         let number = part.item as usize;

@@ -35,7 +35,7 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
     }
     let mut summary = ExpandSummary::default();
     let pool = crew.pool.clone();
-    let how = Options { limits: &options.limits, wanted: Some(&wanted), pool: Some(&pool) };
+    let how = Options { limits: &options.limits, wanted: Some(&wanted), pool: Some(&pool), files: true };
     expand::expand(&mut reader, &how, |part| {
         let Some(item) = index.items.get(part.item as usize) else { return Ok(()) };
         staging.write(&item.path, part.start, &part.bytes)?;

@@ -38,32 +38,36 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
     let mut differences: BTreeMap<usize, String> = BTreeMap::new();
     let mut done = vec![false; index.items.len()];
     let pool = crew.pool.clone();
-    expand::blocks(&mut reader, &Options { limits: &options.limits, wanted: None, pool: Some(&pool) }, |outcome| -> Result<(), Error> {
-        let block = &parts[outcome.block as usize];
-        let same = |item: u32| std::iter::once(item).chain(copies.get(&item).into_iter().flatten().copied());
-        match outcome.result {
-            Ok(expanded) => {
-                for mut expanded in expanded {
-                    for item in same(expanded.item) {
-                        expanded.item = item;
-                        if let Some(reason) = difference(&index, fidelity, folder, &expanded)? {
-                            differences.entry(item as usize).or_insert(reason);
+    expand::blocks(
+        &mut reader,
+        &Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: folder.is_some() },
+        |outcome| -> Result<(), Error> {
+            let block = &parts[outcome.block as usize];
+            let same = |item: u32| std::iter::once(item).chain(copies.get(&item).into_iter().flatten().copied());
+            match outcome.result {
+                Ok(expanded) => {
+                    for mut expanded in expanded {
+                        for item in same(expanded.item) {
+                            expanded.item = item;
+                            if let Some(reason) = difference(&index, fidelity, folder, &expanded)? {
+                                differences.entry(item as usize).or_insert(reason);
+                            }
+                            done[item as usize] = true;
                         }
+                    }
+                }
+                Err(error) if error.kind() == kolmo_verify::ErrorKind::LimitExceeded => return Err(error.into()),
+                Err(error) => {
+                    for item in block.iter().flat_map(|&item| same(item)) {
+                        differences.insert(item as usize, format!("damaged in the archive: {error}"));
                         done[item as usize] = true;
                     }
                 }
             }
-            Err(error) if error.kind() == kolmo_verify::ErrorKind::LimitExceeded => return Err(error.into()),
-            Err(error) => {
-                for item in block.iter().flat_map(|&item| same(item)) {
-                    differences.insert(item as usize, format!("damaged in the archive: {error}"));
-                    done[item as usize] = true;
-                }
-            }
-        }
-        crew.progress("verifying", done.iter().filter(|done| **done).count(), done.len());
-        crew.check()
-    })
+            crew.progress("verifying", done.iter().filter(|done| **done).count(), done.len());
+            crew.check()
+        },
+    )
     .map_err(|error| about(archive, error))?;
 
     let mut summary = VerifySummary { files: index.items.len() as u64, ..VerifySummary::default() };

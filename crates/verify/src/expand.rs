@@ -12,7 +12,7 @@ use kolmo_codec::program::Program;
 use kolmo_codec::{block, general};
 use kolmo_data::digest::{Digest, of_bytes, of_image};
 use kolmo_data::layout::{Image, Layout};
-use kolmo_data::rebuild::{most_bytes, rebuild};
+use kolmo_data::rebuild::{check as check_recipe, most_bytes, rebuild};
 
 use crate::Error;
 use crate::spares::Spares;
@@ -30,13 +30,16 @@ pub struct Options<'a> {
     pub wanted: Option<&'a [bool]>,
     /// The threads that decode; `None` means those of the current rayon pool.
     pub pool: Option<&'a rayon::ThreadPool>,
+    /// Whether files are made of images of an archive of fidelity `pixels`; without, [`Expanded::bytes`] is empty there. Their samples are what is
+    /// compared, and compressing them again takes a good part of the time.
+    pub files: bool,
 }
 
 impl<'a> Options<'a> {
     /// Everything, within `limits`.
     #[must_use]
     pub const fn all(limits: &'a Limits) -> Self {
-        Self { limits, wanted: None, pool: None }
+        Self { limits, wanted: None, pool: None, files: true }
     }
 
     fn wants(&self, number: u32) -> bool {
@@ -156,9 +159,10 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
                 match reader.block_bytes(number, &mut budget) {
                     Ok(bytes) => {
                         let (contents, programs, sender) = (&contents, &programs, line.sender());
+                        let files = options.files;
                         scope.spawn(move |_| {
                             // A panic is handed on rather than waited for in vain.
-                            let run = AssertUnwindSafe(|| expand_block(contents, programs, number, &bytes, &mut budget, spares));
+                            let run = AssertUnwindSafe(|| expand_block(contents, programs, number, &bytes, files, &mut budget, spares));
                             // Nobody listens any more if the sink has given up.
                             let _ = sender.send((number, std::panic::catch_unwind(run)));
                         });
@@ -176,7 +180,7 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
                 started = done.saturating_add(1);
                 let mut budget = Budget::new(left);
                 let bytes = reader.block_bytes(number, &mut budget).map_err(Error::from)?;
-                result = expand_block(&contents, &programs, number, &bytes, &mut budget, spares);
+                result = expand_block(&contents, &programs, number, &bytes, options.files, &mut budget, spares);
             }
             sink(Outcome { block: number, result })?;
             done = done.saturating_add(1);
@@ -189,7 +193,7 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
 pub(crate) fn one<R: Read + Seek>(reader: &mut Reader<R>, number: u32) -> Result<Vec<Expanded>, Error> {
     let mut budget = reader.budget();
     let bytes = reader.block_bytes(number, &mut budget)?;
-    expand_block(reader, &[], number, &bytes, &mut budget, &Spares::default())
+    expand_block(reader, &[], number, &bytes, true, &mut budget, &Spares::default())
 }
 
 /// Hands out every file of the archive, copies included, a long one in pieces that follow each other. Nothing is handed out before the
@@ -230,6 +234,7 @@ fn expand_block(
     programs: &[(Layout, Program)],
     number: u32,
     coded: &[u8],
+    files: bool,
     budget: &mut Budget,
     spares: &Spares,
 ) -> Result<Vec<Expanded>, Error> {
@@ -261,8 +266,10 @@ fn expand_block(
                 let count = samples.len() as u64;
                 let (recipe, image) = image_of(contents, part, *layout, samples).ok_or_else(no_block)?;
                 budget.take("file of an image", most_bytes(recipe, count), 1).map_err(in_block)?;
-                let bytes = rebuild(recipe, &image).map_err(|source| Error::Rebuild { path: path(Some(part)), source })?;
-                let digest = if contents.fidelity() == Fidelity::Pixels { of_image(&image) } else { of_bytes(&bytes) };
+                let are_pixels = contents.fidelity() == Fidelity::Pixels;
+                let bytes = if are_pixels && !files { check_recipe(recipe, &image).map(|()| Vec::new()) } else { rebuild(recipe, &image) };
+                let bytes = bytes.map_err(|source| Error::Rebuild { path: path(Some(part)), source })?;
+                let digest = if are_pixels { of_image(&image) } else { of_bytes(&bytes) };
                 expanded.push(Expanded { item: part.item, start: 0, bytes, last: true, digest, image: Some(image) });
             }
             expanded

@@ -136,14 +136,20 @@ impl Lanes {
         assert!(cells <= BATCH && stride >= self.outputs.len() && outputs.len() >= stride * BATCH && spikes.len() >= self.spikes.len());
         for from in (0..cells).step_by(GROUP) {
             // SAFETY: `new` has asked for the instructions; outputs are as many as 64 pixels have.
-            unsafe { self.set_group(from, &outputs[from * stride..], stride, references, spikes) }
+            unsafe {
+                match self.components {
+                    0..=4 => self.set_group::<4>(from, &outputs[from * stride..], stride, references, spikes),
+                    5..=8 => self.set_group::<8>(from, &outputs[from * stride..], stride, references, spikes),
+                    _ => self.set_group::<MAX_COMPONENTS>(from, &outputs[from * stride..], stride, references, spikes),
+                }
+            }
         }
     }
 
     /// # Safety
     /// The instructions exist, and outputs of 16 pixels are there.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    unsafe fn set_group(&mut self, from: usize, outputs: &[i32], stride: usize, references: &[i32; BATCH], spikes: &[[u16; BATCH]]) {
+    unsafe fn set_group<const N: usize>(&mut self, from: usize, outputs: &[i32], stride: usize, references: &[i32; BATCH], spikes: &[[u16; BATCH]]) {
         for (block, columns) in self.outputs.chunks_exact_mut(GROUP).enumerate() {
             transpose::transpose(&outputs[block * GROUP..], stride, columns);
         }
@@ -181,7 +187,7 @@ impl Lanes {
             heaviest = _mm512_mask_mov_epi32(heaviest, most, _mm512_set1_epi32((k + i) as i32));
             likeliest = _mm512_mask_mov_epi32(likeliest, most, symbols);
         }
-        let mut scales = [_mm512_setzero_si512(); MAX_COMPONENTS];
+        let mut scales = [_mm512_setzero_si512(); N];
         let to_symbol = _mm_cvtsi32_si128(8 + self.log2_scale().cast_signed());
         let half = _mm512_set1_epi32(128 << self.log2_scale());
         for i in (0..k).rev() {
@@ -309,13 +315,20 @@ impl Lanes {
         assert!(cells <= BATCH);
         for from in (0..cells).step_by(GROUP) {
             // SAFETY: `new` has asked for the instructions.
-            unsafe { self.prepare_group(from) }
+            unsafe {
+                match self.components {
+                    0..=4 => self.prepare_group::<4>(from),
+                    5..=8 => self.prepare_group::<8>(from),
+                    _ => self.prepare_group::<MAX_COMPONENTS>(from),
+                }
+            }
         }
     }
 
-    /// Two edges of a component after the other: each is the one before plus the same, but for the division by the scale.
+    /// Two edges of a component after the other: each is the one before plus the same, but for the division by the scale. There are at most `N` components:
+    /// few of them need no room for many.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    fn prepare_group(&mut self, from: usize) {
+    fn prepare_group<const N: usize>(&mut self, from: usize) {
         let zero = _mm512_setzero_si512();
         let width = _mm_cvtsi32_si128(8 + self.log2_scale().cast_signed());
         let stride = self.strides.load(from);
@@ -323,7 +336,7 @@ impl Lanes {
         let start = _mm512_max_epi32(_mm512_sub_epi32(self.likeliest.load(from), before), zero);
         let first = _mm512_sub_epi32(_mm512_sll_epi32(start, width), _mm512_set1_epi32(128 << self.log2_scale()));
         let a_step = _mm_cvtsi32_si128(4 + self.log2_scale().cast_signed());
-        let (mut products, mut steps) = ([zero; MAX_COMPONENTS], [zero; MAX_COMPONENTS]);
+        let (mut products, mut steps) = ([zero; N], [zero; N]);
         for (i, (product, step)) in products.iter_mut().zip(&mut steps).enumerate().take(self.components) {
             let mantissa = self.mantissas[i].load(from);
             *product = product_of(_mm512_sub_epi32(first, self.means[i].load(from)), mantissa);

@@ -143,7 +143,8 @@ fn push_data(reader: &mut Reader<'_>, data: &[u8], file: &mut Vec<u8>) -> Result
     }
 }
 
-pub(crate) fn rebuild(reader: &mut Reader<'_>, image: &Image) -> Result<Vec<u8>, Error> {
+/// The file of a recipe; if it is not to be `whole`, without its compressed samples, but all of the recipe is read.
+pub(crate) fn rebuild(reader: &mut Reader<'_>, image: &Image, whole: bool) -> Result<Vec<u8>, Error> {
     let (width, height, layout) = (image.width, image.height, image.layout);
     let mut file = png_chunk::begin(Header { width, height, layout, interlaced: false })?;
     png_chunk::copy(reader, &mut file)?;
@@ -163,7 +164,8 @@ pub(crate) fn rebuild(reader: &mut Reader<'_>, image: &Image) -> Result<Vec<u8>,
     }
     let filters = Filters::read(reader, height as usize)?;
     let origin = Origin::read(reader)?;
-    let mut data = origin.deflate(&png_filter::filter(&packed, row_bytes, filter_unit(layout), &filters));
+    let filtered = if whole { png_filter::filter(&packed, row_bytes, filter_unit(layout), &filters) } else { Vec::new() };
+    let mut data = origin.deflate(&filtered);
     data.extend_from_slice(reader.string("recipe: bytes after the PNG stream")?);
     push_data(reader, &data, &mut file)?;
     png_chunk::copy(reader, &mut file)?;
