@@ -117,7 +117,7 @@ pub struct TensorReport {
 pub struct Table {
     /// 32-bit floats.
     pub raw: u64,
-    /// 32-bit floats other than zero, and a byte each for the zeros before it.
+    /// 32-bit floats other than zero, and a byte each for the zeros before it; or all of them, where that is less.
     pub pruned: u64,
     /// What a script would do: every weight as 8 bits by its output channel's largest, all by zstd at level 19.
     pub int8_zstd: u64,

@@ -106,7 +106,9 @@ fn svg(summary: &CompressSummary) -> String {
         let top1 = bottom + (top - bottom) * f64::from(step) / 4.0;
         let _ = writeln!(text, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{top1:.1}</text>", LEFT - 8.0, y(top1) + 4.0);
         let bytes = small * (large / small).powf(f64::from(step) / 4.0);
-        let _ = writeln!(text, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{:.1}</text>", x(bytes), HEIGHT - BOTTOM + 20.0, bytes / 1000.0);
+        let anchor = if step == 4 { "end" } else { "middle" };
+        let _ =
+            writeln!(text, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{:.1}</text>", x(bytes), HEIGHT - BOTTOM + 20.0, bytes / 1000.0);
     }
     let _ = writeln!(text, "<path d=\"M{LEFT} {TOP}V{:.1}H{:.1}\" fill=\"none\" stroke=\"black\"/>", HEIGHT - BOTTOM, WIDTH - RIGHT);
     let dot = |candidate: &CandidateSummary| {

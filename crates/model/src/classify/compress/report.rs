@@ -68,7 +68,7 @@ fn table(network: &Network, pruned: &Pruned, codes: &Codes, sizes: &codec::Sizes
         codes.iter().flatten().map(|code: &Code| (code.integers.len() as u64 * u64::from(code.bits)).div_ceil(8) + 4 * code.steps.len() as u64);
     Ok(Table {
         raw,
-        pruned: if pruned.keep < 1.0 { 5 * nonzero as u64 + exact } else { raw },
+        pruned: raw.min(5 * nonzero as u64 + exact),
         int8_zstd: int8_zstd(network)?,
         quantised: packed.sum::<u64>() + exact,
         huffman: by(sizes.coders.huffman),

@@ -122,3 +122,58 @@ fn default_epochs(graph: &Graph, images: usize) -> f64 {
     let epoch = 3.0 * graph.macs() as f64 * images.max(1) as f64;
     (MACS / epoch.max(1.0)).clamp(EPOCHS.0, EPOCHS.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::arch::Kind;
+    use crate::classify::graph::Extent;
+    use crate::classify::images::Normalisation;
+    use crate::classify::train::Watch;
+
+    struct Quiet;
+
+    impl Follow for Quiet {
+        fn stage(&mut self, _: &str) {}
+        fn note(&mut self, _: String) {}
+        fn progress(&mut self, _: &'static str, _: usize, _: usize) {}
+        fn watch(&mut self) -> &mut dyn Watch {
+            unreachable!("nothing is trained here")
+        }
+        fn cancelled(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_drop_counts_with_the_images_that_changed() {
+        let extent = Extent { channels: 1, height: 8, width: 8 };
+        let classes = vec!["a".to_owned(), "b".to_owned()];
+        let network = Network::new(Kind::Small, extent, classes, Normalisation { mean: vec![0.5], deviation: vec![0.5] }, 1);
+        let mut parts = Parts::default();
+        for part in [&mut parts.train, &mut parts.validation] {
+            *part = ImageSet::new(extent);
+            (0..100).for_each(|image| part.push(&[image; 64], 0).unwrap());
+        }
+        let recipe = Recipe { max_drop: 2.0, epochs: Some(0.0), ..Recipe::default() };
+        let mut search = Search::new(&network, &parts, &recipe, &mut Quiet);
+        search.before = Measured { score: Score { images: 100, right: 90, loss: 0.3 }, right: (0..100).map(|image| image < 90).collect() };
+        let measured = |first: usize, end: usize, loss| {
+            let right: Vec<bool> = (0..100).map(|image| (first..end).contains(&image)).collect();
+            Measured { score: Score { images: 100, right: end - first, loss }, right }
+        };
+        assert!(search.within(&search.before, 0.0, 3.0));
+        // one image lost: one point, and one point of error
+        assert!(search.within(&measured(0, 89, 0.3), 1.0, 1.0) && !search.within(&measured(0, 89, 0.3), 1.0, 1.1));
+        assert!(!search.within(&measured(0, 89, 0.3), 0.4, 0.0));
+        // as many right as before, but ten others: an error of four and a half points
+        assert!(search.within(&measured(10, 100, 0.3), 1.0, 0.0) && !search.within(&measured(10, 100, 0.3), 1.0, 1.0));
+        // right by luck
+        assert!(!search.within(&measured(0, 90, 0.41), 1.0, 0.0));
+        let (first, second) = (search.plan(1.5), search.plan(0.25));
+        assert_eq!((first.epochs, first.images, second.epochs, second.images), (2, 75, 1, 25));
+        assert_ne!(first.seed, second.seed);
+        assert_eq!(default_epochs(&network.graph, 100), EPOCHS.1);
+        assert_eq!(default_epochs(&network.graph, 1 << 40), EPOCHS.0);
+    }
+}
