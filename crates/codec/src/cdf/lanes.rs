@@ -381,21 +381,17 @@ impl Lanes {
             _mm512_mask_blend_epi32(0xff00, of(i), of(i + 1))
         };
         let (mut even, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-        let z = |i: usize| {
-            limited(_mm512_srav_epi32(product_of(_mm512_sub_epi32(edges, two(&self.means, i)), two(&self.mantissas, i)), two(&self.falls, i)))
-        };
-        let mut i = 0;
-        while i < self.weights.len() {
-            if i + PAIR < self.weights.len() {
-                let [first, second] = logistic([z(i), z(i + PAIR)]);
-                add_product(&mut even, &mut odd, first, two(&self.weights, i));
-                add_product(&mut even, &mut odd, second, two(&self.weights, i + PAIR));
-            } else {
-                let z = z(i);
-                let [last, _] = logistic([z, z]);
-                add_product(&mut even, &mut odd, last, two(&self.weights, i));
+        for from in (0..self.weights.len()).step_by(2 * PAIR) {
+            // Loops, not closures called twice: these would be functions of their own.
+            let mut z = [edges; PAIR];
+            for (at, z) in z.iter_mut().enumerate() {
+                let i = from + PAIR * at;
+                let product = product_of(_mm512_sub_epi32(*z, two(&self.means, i)), two(&self.mantissas, i));
+                *z = limited(_mm512_srav_epi32(product, two(&self.falls, i)));
             }
-            i += 2 * PAIR;
+            for (at, below) in logistic(z).into_iter().enumerate() {
+                add_product(&mut even, &mut odd, below, two(&self.weights, from + PAIR * at));
+            }
         }
         let floor = _mm256_set1_epi32((FLOOR >> self.bit_depth).ilog2().cast_signed());
         let mut masses = _mm256_add_epi32(_mm512_castsi512_si256(mixed(sum_halves(even), sum_halves(odd))), _mm256_sllv_epi32(symbols, floor));
