@@ -96,20 +96,37 @@ impl Neighbours {
         };
         let far = |at| value::<INSIDE>(plane, place, at, self.now).map_or(0, |value| value - middle);
         let miss = |at, c| index::<INSIDE>(plane, place, at, c).map_or(0, |at| i32::from(misses[at]) >> 3);
-        self.around[self.now].iter().for_each(|&neighbour| push(neighbour - middle));
-        FURTHER.iter().for_each(|&at| push(far(at)));
-        NEAREST.iter().for_each(|&at| push(miss(at, self.now)));
+        // Loops, not `for_each`: it would not be compiled for the instructions at hand.
+        for neighbour in self.around[self.now] {
+            push(neighbour - middle);
+        }
+        for at in FURTHER {
+            push(far(at));
+        }
+        for at in NEAREST {
+            push(miss(at, self.now));
+        }
         for (c, (&[w, n, nw, ne, ..], here)) in self.around.iter().zip(self.here).enumerate().take(plane.channels) {
             if c < self.now {
                 push(miss((0, 0), c));
-                [w, n, nw, ne].iter().for_each(|&neighbour| push(neighbour - here));
+                for neighbour in [w, n, nw, ne] {
+                    push(neighbour - here);
+                }
             } else if c > self.now {
-                [w, nw, ne].iter().for_each(|&neighbour| push(neighbour - n));
-                [(0, -1), (1, 0)].iter().for_each(|&at| push(miss(at, c)));
+                for neighbour in [w, nw, ne] {
+                    push(neighbour - n);
+                }
+                for at in [(0, -1), (1, 0)] {
+                    push(miss(at, c));
+                }
             }
         }
-        FURTHEST.iter().for_each(|&at| push(far(at)));
-        taps.for_each(|tap| *tap = 0);
+        for at in FURTHEST {
+            push(far(at));
+        }
+        for tap in taps {
+            *tap = 0;
+        }
     }
 
     /// Absolute errors nearby, of the expert and of the Program, unit 1/16; 4 steps where there are none.
