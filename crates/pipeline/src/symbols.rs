@@ -16,6 +16,9 @@ const NEAR: usize = 8;
 /// Median size of the residuals of the median edge detector, in steps, that is aimed at.
 const NOISE_STEPS: f64 = 4.0;
 
+/// What is done with an image that is shown.
+type Look<'a> = &'a mut dyn FnMut(&Image);
+
 /// Symbols of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Symbols {
@@ -33,11 +36,17 @@ impl Symbols {
 
     /// Chosen for the images of a group: all that are to be coded.
     pub(crate) fn choose(dataset: &Dataset, group: &Group) -> Result<Self, Error> {
-        Self::seen(group.layout.bit_depth, &|look| group.items.iter().try_for_each(|&number| Ok(look(&*dataset.open(number)?))))
+        let show = |look: Look<'_>| {
+            for &number in &group.items {
+                look(&*dataset.open(number)?);
+            }
+            Ok(())
+        };
+        Self::seen(group.layout.bit_depth, &show)
     }
 
     /// Chosen for images of `bit_depth` bits that `each` shows.
-    fn seen(bit_depth: u8, each: &dyn Fn(&mut dyn FnMut(&Image)) -> Result<(), Error>) -> Result<Self, Error> {
+    fn seen(bit_depth: u8, each: &dyn Fn(Look<'_>) -> Result<(), Error>) -> Result<Self, Error> {
         if bit_depth <= 8 {
             return Ok(Self { bit_depth, wide: None });
         }
