@@ -53,7 +53,7 @@ pub(crate) fn run(args: &ScaleArgs) -> Result<()> {
     }
     let about = format!(
         "# Scale\n\nWritten by `cargo xtask bench scale` on {}, {}, {} threads, commit {}. Pictures are photos-like ones of `cargo xtask dataset make`; all are coded directly under the built-in Program \
-         (nothing is learned), with `--max-memory {}`. Times are wall times of whole processes: *compress* reads, codes, expands and compares; *one item* is `kolmo expand ARCHIVE PATH` of the one in the middle, \
+         (nothing is learned) with `--pixels` and `--max-memory {}`. Times are wall times of whole processes: *compress* reads, codes, expands and compares; *one item* is `kolmo expand ARCHIVE PATH` of the one in the middle, \
          the median of {ROUNDS}. Peaks are of resident memory.\n\n",
         workspace::today(),
         workspace::cpu(),
@@ -75,7 +75,7 @@ fn measure(binary: &Path, count: u32, side: u32, max_memory: &str) -> Result<Str
     };
     // Effort 1 and a second for learning: the built-in Program is what is measured.
     let mut compress = command("compress");
-    compress.arg(&folder).arg("-o").arg(&archive).args(["--json", "--coding", "direct", "--effort", "1", "--time-budget", "1s"]);
+    compress.arg(&folder).arg("-o").arg(&archive).args(["--json", "--pixels", "--coding", "direct", "--effort", "1", "--time-budget", "1s"]);
     let compressed = child::measure_success(&mut compress)?;
     let summary = kolmo::last_line(&String::from_utf8_lossy(&compressed.stdout), "compress_summary")?;
     let verified = child::measure_success(command("verify").arg(&archive).arg("-q"))?;
