@@ -43,25 +43,31 @@ const ROUNDS: usize = 7;
 pub(crate) fn run(args: &ScaleArgs) -> Result<()> {
     let root = workspace::root()?;
     let binary = kolmo::build(&root)?;
+    let about = about(&root, &args.max_memory);
     let mut table = String::new();
     for (counts, side) in [(&args.tiny, 16), (&args.small, 100), (&args.large, 2048)] {
         for &count in counts {
             let row = measure(&binary, count, side, &args.max_memory)?;
             print!("{row}");
             table.push_str(&row);
+            // After each row: large sets take minutes, and what was measured is not to be lost.
+            std::fs::write(root.join(&args.out).join("scale.md"), about.clone() + HEAD + &table).context("scale.md cannot be written")?;
         }
     }
-    let about = format!(
-        "# Scale\n\nWritten by `cargo xtask bench scale` on {}, {}, {} threads, commit {}. Pictures are photos-like ones of `cargo xtask dataset make`; all are coded directly under the built-in Program \
-         (nothing is learned) with `--pixels` and `--max-memory {}`. Times are wall times of whole processes: *compress* reads, codes, expands and compares; *one item* is `kolmo expand ARCHIVE PATH` of the one in the middle, \
-         the median of {ROUNDS}. Peaks are of resident memory.\n\n",
+    Ok(())
+}
+
+/// What stands above the table.
+fn about(root: &Path, max_memory: &str) -> String {
+    format!(
+        "# Scale\n\nWritten by `cargo xtask bench scale` on {}, {}, {} threads, commit {}. Pictures are photos-like ones of `cargo xtask dataset make`; all are coded directly with `--pixels`; learning is \
+         given one second, so mostly it is the built-in Program that codes them; `--max-memory {max_memory}`. Times are wall times of whole processes: *compress* reads, codes, expands and compares; *one item* is \
+         `kolmo expand ARCHIVE PATH` of the one in the middle, the median of {ROUNDS}. Peaks are of resident memory.\n\n",
         workspace::today(),
         workspace::cpu(),
         workspace::cores(),
-        workspace::commit(&root),
-        args.max_memory
-    );
-    std::fs::write(root.join(&args.out).join("scale.md"), about + HEAD + &table).context("scale.md cannot be written")
+        workspace::commit(root),
+    )
 }
 
 fn measure(binary: &Path, count: u32, side: u32, max_memory: &str) -> Result<String> {
