@@ -47,7 +47,12 @@ pub(crate) fn coded(program: &Program) -> CodedProgram {
 
 /// Writes a Program file with a Program by hand for each layout.
 pub(crate) fn write(path: &Path, layouts: &[&str]) {
-    let programs: Vec<(u8, CodedProgram)> = layouts.iter().map(|name| (layout(name).code(), coded(&by_hand(name)))).collect();
+    write_these(path, &layouts.iter().map(|name| (*name, by_hand(name))).collect::<Vec<_>>());
+}
+
+/// Writes a Program file with these Programs and their layouts.
+pub(crate) fn write_these(path: &Path, programs: &[(&str, Program)]) {
+    let programs: Vec<(u8, CodedProgram)> = programs.iter().map(|(name, program)| (layout(name).code(), coded(program))).collect();
     let programs: Vec<(u8, &CodedProgram)> = programs.iter().map(|(code, program)| (*code, program)).collect();
     let file = File::create_new(path).expect("a new file");
     let writer = Writer::new(file, Fidelity::Files, &programs).expect("Programs fit");
