@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use kolmo_codec::block::Method;
 use kolmo_codec::container::{BlockCoding, Content, Fidelity, PIECE_BYTES};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::limits::Limits;
+use kolmo_codec::program::Program;
 use kolmo_verify::report::Report;
 
 use crate::compress::archive_sizes;
@@ -12,6 +14,15 @@ use crate::error::Error;
 use crate::expand::original;
 use crate::program_file;
 use crate::summary::{InspectProgram, InspectSummary, ItemSummary};
+
+/// Million samples a second that one core of 2023 with AVX-512 decodes: what a sample costs besides its network, and multiply-accumulates a nanosecond.
+///
+/// `cargo xtask bench speed` of 2026-11-25, one thread, 9,696 multiply-accumulates a sample: kodak8 5.5 directly and 0.9 adaptively (this says 5.5 and
+/// 0.9), cifar10 4.2 and 0.6, photos100 4.1, its PNG files rebuilt.
+fn expected_speed(program: &Program, method: Method) -> f64 {
+    let besides = if method == Method::Adaptive { 1_000.0 } else { 100.0 };
+    1e3 / (besides + program.macs_per_pixel() as f64 / program.channels() as f64 / 120.0)
+}
 
 /// Where each byte of an archive goes. No block is read.
 ///
@@ -22,7 +33,7 @@ pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error>
     let report = Report::of(&reader)?;
     let programs = kolmo_verify::expand::programs(&reader, limits, &mut reader.budget())?;
     let (major, minor) = reader.version();
-    let program = |(about, (_, program)): (&kolmo_verify::report::ProgramReport, &(_, kolmo_codec::program::Program))| InspectProgram {
+    let program = |(about, (_, program)): (&kolmo_verify::report::ProgramReport, &(_, Program))| InspectProgram {
         group: about.layout.into(),
         coded_bytes: about.coded_bytes,
         coder: about.coder.name().into(),
@@ -35,6 +46,8 @@ pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error>
         spikes: program.spikes() as u64,
         subpixels: about.subpixels,
         payload_bytes: about.payload_bytes,
+        coding: about.method.map_or("", Method::name).into(),
+        expected_mb_per_s: about.method.map_or(0.0, |method| expected_speed(program, method)),
     };
     Ok(InspectSummary {
         format: format!("{major}.{minor}"),

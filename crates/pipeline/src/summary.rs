@@ -349,6 +349,10 @@ pub struct InspectProgram {
     pub subpixels: u64,
     /// Bytes of the blocks it codes.
     pub payload_bytes: u64,
+    /// How samples are coded under it: `direct` or `adaptive`; empty if there are none.
+    pub coding: String,
+    /// Million samples a second that one core of 2023 with AVX-512 is expected to decode; 0 if there are none.
+    pub expected_mb_per_s: f64,
 }
 
 /// What [`crate::train`] and [`crate::tune`] did.

@@ -1,6 +1,7 @@
 //! Where the bytes of an archive go.
 #![allow(clippy::float_arithmetic, reason = "rates are for reading")]
 
+use kolmo_codec::block::Method;
 use kolmo_codec::container::{BlockCoding, Content, Reader, Sizes};
 use kolmo_codec::weights::Coder;
 
@@ -38,6 +39,8 @@ pub struct ProgramReport {
     pub subpixels: u64,
     /// Bytes of its blocks.
     pub payload_bytes: u64,
+    /// How they are coded; `None` if there are none.
+    pub method: Option<Method>,
 }
 
 impl Report {
@@ -56,13 +59,15 @@ impl Report {
                 raw_bytes: entry.raw_bytes,
                 subpixels: 0,
                 payload_bytes: 0,
+                method: None,
             });
         }
         for (block, number) in index.blocks.iter().zip(0u32..) {
-            let BlockCoding::Program { program, .. } = block.coding else { continue };
+            let BlockCoding::Program { program, method } = block.coding else { continue };
             let wrong = || kolmo_codec::Error::Corrupt { what: "index: the Program of a block", offset: Some(block.offset) };
             let program = usize::try_from(program).ok().and_then(|program| programs.get_mut(program)).ok_or_else(wrong)?;
             let layout: kolmo_data::layout::Layout = program.layout.parse().map_err(|_| wrong())?;
+            program.method = Some(method);
             program.payload_bytes = program.payload_bytes.saturating_add(block.coded_bytes);
             for part in reader.parts(number) {
                 let item = usize::try_from(part.item).ok().and_then(|item| index.items.get(item));

@@ -99,6 +99,10 @@ pub(crate) fn inspect(summary: &InspectSummary, paint: Paint) -> String {
             counted(program.payload_bytes, "byte", "bytes"),
             rate(own)
         ));
+        if program.expected_mb_per_s > 0.0 {
+            let speed = format!("{:.1} MB/s expected of a core with AVX-512", program.expected_mb_per_s);
+            page.line(&format!("{} coding, {}", shown(&program.coding), paint.faint(&speed)));
+        }
     }
     page.blank();
     let whole = if summary.file_bytes == 0 { f64::NAN } else { 100.0 * summary.sizes.total as f64 / summary.file_bytes as f64 };
