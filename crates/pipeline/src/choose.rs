@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kolmo_codec::block::Method;
 use kolmo_codec::container::RecipeBook;
 use kolmo_codec::prior::{PRIORS, Prior};
 use kolmo_codec::program::Program;
@@ -122,45 +121,27 @@ pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew
 fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
     let rating = crew.pool.install(|| Rating::new(dataset, group))?;
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
-    let mut candidates = Vec::new();
-    let mut built_in = None;
+    let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
+    let least = known.as_ref().map_or(u64::MAX, |(.., payload)| *payload);
+    let start = known.as_ref().filter(|_| least >= LARGE_BYTES).map(|(_, program, _)| program.clone());
     if let Some((prior, program, payload)) = known {
-        let candidate = Candidate::new(format!("built-in {}", prior.name), 1, payload);
         let mut summary = about(group.layout, &program, "built-in");
         summary.prior = Some(prior.name.to_owned());
-        candidates.push(candidate);
-        built_in = Some((Chosen { program, summary }, payload));
+        looked.push((Candidate::new(format!("built-in {}", prior.name), 1, payload), Chosen { program, summary }));
     }
-    let payload = built_in.as_ref().map(|(_, payload)| *payload);
-    let learns = worth_learning(dataset, group) && payload.is_none_or(|payload| payload >= LEAST_BYTES);
-    let mut own = None;
-    if learns {
-        let start = built_in.as_ref().filter(|(_, payload)| *payload >= LARGE_BYTES).map(|(chosen, _)| &chosen.program);
-        let Learned { program, mut summary } = learn_one(dataset, group, start, means, crew)?;
-        let coded = code_program(&program, &mut summary);
-        let payload = crew.pool.install(|| rating.bytes(&program, Method::Direct))?;
+    if worth_learning(dataset, group) && least >= LEAST_BYTES {
+        let Learned { program, mut summary } = learn_one(dataset, group, start.as_ref(), means, crew)?;
+        let bytes = code_program(&program, &mut summary).bytes.len() as u64;
+        let payload = crew.pool.install(|| rating.direct_bytes(&program))?;
         let way = if start.is_some() { FROM_BUILT_IN } else { "learned" };
-        let candidate = Candidate::new(way.to_owned(), coded.bytes.len() as u64, payload);
-        own = Some((Chosen { program, summary }, candidate.estimated_bytes));
-        candidates.push(candidate);
+        looked.push((Candidate::new(way.to_owned(), bytes, payload), Chosen { program, summary }));
     }
-    let mut chosen = match (built_in, own) {
-        (Some((built_in, payload)), Some((own, total))) => {
-            if total < payload {
-                own
-            } else {
-                Chosen { summary: ProgramSummary { seconds: own.summary.seconds, ..built_in.summary }, ..built_in }
-            }
-        }
-        (Some((built_in, _)), None) => built_in,
-        (None, Some((own, _))) => own,
-        (None, None) => return Ok(None),
-    };
-    if let Some(least) = (0..candidates.len()).min_by_key(|&at| candidates[at].estimated_bytes) {
-        candidates[least].chosen = true;
-    }
-    chosen.summary.candidates = candidates;
-    Ok(Some(chosen))
+    let Some(best) = (0..looked.len()).min_by_key(|&at| looked[at].0.estimated_bytes) else { return Ok(None) };
+    looked[best].0.chosen = true;
+    let seconds = looked.iter().map(|(_, chosen)| chosen.summary.seconds).sum();
+    let candidates = looked.iter().map(|(candidate, _)| candidate.clone()).collect();
+    let Chosen { program, summary } = looked.swap_remove(best).1;
+    Ok(Some(Chosen { program, summary: ProgramSummary { seconds, candidates, ..summary } }))
 }
 
 /// The built-in Program that suits the images best, and what their payload takes under it.
@@ -168,7 +149,7 @@ fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option
     let mut best: Option<(&'static Prior, Program, u64)> = None;
     for prior in PRIORS.iter().filter(|prior| prior.layout() == layout.code()) {
         let program = prior.program()?;
-        let bytes = crew.pool.install(|| rating.bytes(&program, Method::Direct))?;
+        let bytes = crew.pool.install(|| rating.direct_bytes(&program))?;
         if best.as_ref().is_none_or(|(.., least)| bytes < *least) {
             best = Some((prior, program, bytes));
         }

@@ -166,6 +166,13 @@ pub(crate) fn load(entries: &[Entry], fidelity: Fidelity, seed: u64, sample_byte
             Ok(())
         },
     )?;
+    let pictures = items.iter().filter_map(Item::picture);
+    let (all, kept) = pictures.fold((0, 0), |(all, kept), picture| (all + 1, kept + u64::from(picture.samples.is_some())));
+    if kept < all {
+        crew.note(format!(
+            "{kept} of {all} images are learned from: the samples of more would take more memory than {sample_bytes} bytes (--max-memory)"
+        ));
+    }
     let fact = |(item, identity): (&Item, &Digest)| Fact {
         digest: *identity,
         state: match &item.state {

@@ -56,8 +56,10 @@ pub(crate) fn estimate(
             general.extend(&group.items);
             continue;
         };
-        let (method, bytes) = judged(&dataset, group, &program, Way::new(options), crew)?;
-        let from_prior = summary.candidates.iter().any(|candidate| candidate.chosen && candidate.way == FROM_BUILT_IN);
+        let candidate = summary.candidates.iter().find(|candidate| candidate.chosen);
+        let direct = candidate.map(|candidate| candidate.estimated_bytes - candidate.program_bytes);
+        let from_prior = candidate.is_some_and(|candidate| candidate.way == FROM_BUILT_IN);
+        let (method, bytes) = judged(&dataset, group, &program, direct, Way::new(options), crew)?;
         let grows = match summary.steps {
             0 => 1.0,
             _ if from_prior => FROM_PRIOR,
@@ -100,15 +102,18 @@ pub(crate) fn estimate(
     })
 }
 
-/// How the group would be coded, and the bytes of its payload under this Program.
-fn judged(dataset: &Dataset, group: &Group, program: &Program, way: Way, crew: &Crew<'_>) -> Result<(Method, u64), Error> {
+/// How the group would be coded, and the bytes of its payload under this Program; `direct` are those of direct coding, if they are known.
+fn judged(dataset: &Dataset, group: &Group, program: &Program, direct: Option<u64>, way: Way, crew: &Crew<'_>) -> Result<(Method, u64), Error> {
     crew.pool.install(|| {
         let rating = Rating::new(dataset, group)?;
-        let share = match way {
-            Way::Fixed(method) => return Ok((method, rating.bytes(program, method)?)),
-            Way::IfAdaptiveSaves(share) => share,
-        };
-        let (direct, adaptive) = (rating.bytes(program, Method::Direct)?, rating.bytes(program, Method::Adaptive)?);
-        Ok(if adaptive_pays(adaptive, direct, share) { (Method::Adaptive, adaptive) } else { (Method::Direct, direct) })
+        let direct = direct.map_or_else(|| rating.direct_bytes(program), Ok)?;
+        if way == Way::Fixed(Method::Direct) || program.is_deep() {
+            return Ok((Method::Direct, direct));
+        }
+        let adaptive = (direct as f64 * rating.adaptive_share(program)?) as u64;
+        Ok(match way {
+            Way::IfAdaptiveSaves(share) if !adaptive_pays(adaptive, direct, share) => (Method::Direct, direct),
+            _ => (Method::Adaptive, adaptive),
+        })
     })
 }

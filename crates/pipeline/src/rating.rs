@@ -2,13 +2,12 @@
 
 use kolmo_codec::block::{self, ImageRef, Method};
 use kolmo_codec::program::Program;
-use kolmo_codec::sample::Sample;
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::statistics;
+use rayon::prelude::*;
 
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
-use crate::symbols::Symbols;
 
 /// Images that are looked at, and pixels of all of them together.
 const IMAGES: usize = 400;
@@ -49,37 +48,31 @@ impl Rating {
         Ok(rating)
     }
 
-    /// Bytes of the group's payload.
-    pub(crate) fn bytes(&self, program: &Program, method: Method) -> Result<u64, Error> {
+    /// Bytes of the group's payload by direct coding.
+    pub(crate) fn direct_bytes(&self, program: &Program) -> Result<u64, Error> {
         if self.pieces.is_empty() {
             return Ok(0);
         }
-        let symbols = Symbols::of(program);
-        let rate = if symbols.is_deep() { self.rate::<u16>(program, &symbols)? } else { self.rate::<u8>(program, &symbols)? };
-        let mut bits = rate * self.subpixels.0 as f64;
-        if method == Method::Adaptive && !symbols.is_deep() {
-            bits *= self.adaptive_gain(program)?;
-        }
+        let each = self.pieces.par_iter().map(|piece| ideal_bits(Method::Direct, program, std::slice::from_ref(piece)));
+        let bits = each.try_reduce(|| 0, |sum, bits| Ok(sum + bits))? as f64 / 65_536.0;
         // Pieces that are harder than the rest tell of more bits than the rest takes.
         let blank = self.simple.0 <= 0.0 || self.simple.1 <= 0.0;
         let scale = if blank { self.subpixels.1 as f64 / self.subpixels.0.max(1) as f64 } else { self.simple.1 / self.simple.0 };
         Ok((bits * scale / 8.0) as u64)
     }
 
-    /// bpsp of direct coding.
-    fn rate<S: Sample>(&self, program: &Program, symbols: &Symbols) -> Result<f64, Error> {
-        let planes = self.pieces.iter().map(|piece| symbols.plane::<S>(piece, &program.order)).collect::<Result<Vec<_>, Error>>()?;
-        Ok(kolmo_model::evaluate::program(program, &planes)?)
+    /// What adaptive coding of some pieces, as one block, takes of direct coding.
+    pub(crate) fn adaptive_share(&self, program: &Program) -> Result<f64, Error> {
+        let some: Vec<Image> = self.pieces.iter().step_by(ADAPTIVE_EVERY).cloned().collect();
+        let (adaptive, direct) = (ideal_bits(Method::Adaptive, program, &some)?, ideal_bits(Method::Direct, program, &some)?);
+        Ok(adaptive as f64 / direct.max(1) as f64)
     }
+}
 
-    /// Bits of some pieces coded adaptively, as one block, by those of direct coding.
-    fn adaptive_gain(&self, program: &Program) -> Result<f64, Error> {
-        let some = self.pieces.iter().step_by(ADAPTIVE_EVERY);
-        let images = some.map(|piece| ImageRef { height: piece.height as usize, width: piece.width as usize, samples: &piece.samples });
-        let images: Vec<_> = images.collect();
-        let bits = |method| Ok::<_, Error>(block::encode_as(method, program, &images)?.ideal_bits as f64);
-        Ok(bits(Method::Adaptive)? / bits(Method::Direct)?.max(1.0))
-    }
+/// Cross-entropy of images as one block, 2^-16 bits.
+fn ideal_bits(method: Method, program: &Program, images: &[Image]) -> Result<u64, Error> {
+    let refs = images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples });
+    Ok(block::encode_as(method, program, &refs.collect::<Vec<_>>())?.ideal_bits)
 }
 
 /// At most `side` x `side` pixels from the middle.

@@ -254,6 +254,7 @@ fn coders(page: &mut Page, programs: &[ProgramSummary]) {
             column("lz77", sizes.lz77, 11),
             column("range", sizes.range, 11),
             match sizes.prior {
+                Some(1) => "the built-in one, in a byte".to_owned(),
                 Some(bytes) => format!("{}   {}", shown(&sizes.kept), page.paint.faint(&format!("changes of the built-in one {}", grouped(bytes)))),
                 None => shown(&sizes.kept),
             }
