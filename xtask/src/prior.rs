@@ -10,8 +10,6 @@ use image::{DynamicImage, imageops::FilterType};
 use crate::bench::kolmo;
 use crate::{child, workspace};
 
-/// Sides of the images that are learned from, per cent of those given: so that it knows sharp pictures and smooth ones.
-const SIZES: [u32; 7] = [100, 75, 60, 50, 40, 30, 25];
 /// Bytes of an archive before its Programs, and where their length stands.
 const HEADER_BYTES: usize = 80;
 const PROGRAMS_LENGTH_AT: usize = 32;
@@ -38,6 +36,10 @@ pub(crate) struct PriorArgs {
     /// What its samples are.
     #[arg(long, value_enum, default_value_t = Samples::Rgb8)]
     samples: Samples,
+    /// Sides of the images that are learned from, per cent of those given: so that it knows sharp pictures and smooth ones. Pictures with opacity are better
+    /// drawn at several sizes than scaled.
+    #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_values_t = [100, 75, 60, 50, 40, 30, 25])]
+    sizes: Vec<u32>,
     /// As `kolmo train` knows it; 3 to 6 differ by time alone.
     #[arg(long, default_value_t = 6)]
     effort: u8,
@@ -53,8 +55,8 @@ pub(crate) fn run(args: &PriorArgs) -> Result<()> {
     let work = tempfile::tempdir().context("no temporary folder")?;
     let folder = work.path().join("images");
     std::fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let count = resize(&args.images, args.samples, &folder)?;
-    println!("{count} images at {} sizes", SIZES.len());
+    let count = resize(&args.images, args.samples, &args.sizes, &folder)?;
+    println!("{count} images at {} sizes", args.sizes.len());
     let learned = work.path().join("learned.kprog");
     let mut train = Command::new(binary);
     train.args(["train", "--no-priors", "--seed", "1", "--effort"]).arg(args.effort.to_string()).arg(&folder).arg("-o").arg(&learned);
@@ -67,7 +69,7 @@ pub(crate) fn run(args: &PriorArgs) -> Result<()> {
 }
 
 /// Writes the images of `from` to `to` as PNG, each at all sizes.
-fn resize(from: &Path, samples: Samples, to: &Path) -> Result<usize> {
+fn resize(from: &Path, samples: Samples, sizes: &[u32], to: &Path) -> Result<usize> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(from)
         .with_context(|| format!("{} cannot be listed", from.display()))?
         .map(|entry| Ok(entry?.path()))
@@ -76,7 +78,7 @@ fn resize(from: &Path, samples: Samples, to: &Path) -> Result<usize> {
     let mut count = 0;
     for path in paths.iter().filter(|path| image::ImageFormat::from_path(path).is_ok()) {
         let picture = image::open(path).with_context(|| format!("{} cannot be read as an image", path.display()))?;
-        for size in SIZES {
+        for &size in sizes {
             let side = |pixels: u32| (pixels * size / 100).max(1);
             let small = match size {
                 100 => picture.clone(),

@@ -9,6 +9,7 @@
 //! | [`network`] | architecture, tensors, normalisation and class names together |
 //! | [`engine`] | the operations and their gradients on the CPU |
 //! | [`mod@train`] | Adam, cross-entropy, the loss curve |
+//! | [`calibrate`] | normalisations measured anew |
 //! | [`evaluate`] | loss and accuracy of a part |
 //! | [`prune`] | which weights become zero, and when |
 //! | [`quantise`] | weights as whole numbers of steps, rounded by rate and distortion |
@@ -23,6 +24,7 @@
 pub mod allocate;
 pub mod arch;
 pub mod archive;
+pub mod calibrate;
 pub mod checkpoint;
 pub mod compress;
 pub mod engine;

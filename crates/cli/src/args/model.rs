@@ -129,16 +129,16 @@ pub(crate) struct ModelCompress {
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     pub(crate) margin: f64,
     /// Training images that the loss of each tensor is measured on
-    #[arg(long, value_name = "N", default_value_t = 128)]
+    #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) calibration: usize,
     /// Images of a step
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) batch: usize,
     /// Peak of Adam's learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 5e-4)]
+    #[arg(long, value_name = "RATE", default_value_t = 2e-4)]
     pub(crate) lr: f64,
     /// Change training images: mirrored, or moved by up to an eighth of their side
-    #[arg(long, value_name = "flip,shift", value_delimiter = ',', value_enum, default_value = "shift")]
+    #[arg(long, value_name = "flip,shift", value_delimiter = ',', value_enum, default_value = "none")]
     pub(crate) augment: Vec<Change>,
     /// Write the curve of size and accuracy to OUT.txt, OUT.csv and OUT.svg
     #[arg(long, value_name = "OUT")]

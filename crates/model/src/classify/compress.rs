@@ -59,10 +59,10 @@ impl Default for Recipe {
             by_channel: true,
             epochs: None,
             margin: 1.0,
-            calibration: 128,
+            calibration: 64,
             batch: 64,
-            learning_rate: 5e-4,
-            augment: Augment { flip: false, shift: true },
+            learning_rate: 2e-4,
+            augment: Augment::default(),
             seed: 0,
         }
     }

@@ -5,7 +5,7 @@
 
 mod conv;
 mod norm;
-pub(super) use norm::EPSILON;
+pub(super) use norm::{EPSILON, MOMENTUM};
 mod pool;
 mod sparse;
 
@@ -97,8 +97,8 @@ const fn other_of(op: &Op) -> Option<usize> {
 }
 
 /// Scores of a training batch, shape `[images, classes]`, with what the backward pass needs. Normalisations use the batch's own means; the stored ones
-/// move a tenth of the way to them, in `parameters`. Outside the patterns `sparse` weights have to be zero.
-pub fn forward(graph: &Graph, parameters: &mut Parameters, sparse: &Sparse, input: Input) -> (Vec<f32>, Tape) {
+/// move to them by the share `momentum` of the way, in `parameters`. Outside the patterns `sparse` weights have to be zero.
+pub fn forward(graph: &Graph, parameters: &mut Parameters, sparse: &Sparse, input: Input, momentum: f64) -> (Vec<f32>, Tape) {
     let entries = sparse.entries(parameters);
     let Input { groups, counts } = input;
     let mut values = vec![groups];
@@ -108,7 +108,7 @@ pub fn forward(graph: &Graph, parameters: &mut Parameters, sparse: &Sparse, inpu
         let (result, statistics) = if let Op::Norm { gamma, relu } = node.op {
             let pixels = graph.extents[at].pixels();
             let statistics = norm::measure(from, &counts, pixels, graph.extents[at].channels);
-            norm::remember(parameters, gamma, &statistics);
+            norm::remember(parameters, gamma, &statistics, momentum);
             let scale = norm::of_batch(parameters, gamma, &statistics);
             let result = from.par_iter().zip(&counts).map(|(from, count)| norm::apply(&scale, from, count * pixels, relu)).collect();
             (result, Some(statistics))

@@ -324,7 +324,7 @@ impl Run<'_> {
     ) -> (f64, usize) {
         let set = &self.parts.train;
         let input = set.batch(chosen, self.normalisation, Some((self.plan.augment, dice)));
-        let (scores, tape) = engine::forward(self.graph, lowered, sparse, input);
+        let (scores, tape) = engine::forward(self.graph, lowered, sparse, input, engine::MOMENTUM);
         let classes = self.graph.classes();
         let (mut loss, mut right) = (0.0, 0);
         let mut gradient = vec![0f32; scores.len()];

@@ -6,7 +6,8 @@ use super::search::Search;
 use super::{Follow, check};
 use crate::classify::allocate::Choice;
 use crate::classify::arch::Parameters;
-use crate::classify::evaluate::{log_softmax, scores};
+use crate::classify::calibrate::scores_by_batch;
+use crate::classify::evaluate::log_softmax;
 use crate::classify::quantise::{BITS, LAMBDAS, Rounding, quantise};
 use crate::error::Error;
 
@@ -19,7 +20,7 @@ impl Search<'_> {
     }
 
     /// For each tensor of weights what each number of bits at each price would cost and lose. Loss is the divergence of the network's answers to calibration
-    /// images from its own when only this tensor is rounded, nats an image.
+    /// images from its own when only this tensor is rounded, nats an image, normalisations following.
     pub(super) fn choices(&self, pruned: &Parameters, follow: &mut dyn Follow) -> Result<Vec<Vec<Choice>>, Error> {
         follow.stage("allocate");
         let graph = &self.network.graph;
@@ -27,7 +28,7 @@ impl Search<'_> {
         let images = self.parts.train.some(self.recipe.calibration.max(1));
         let classes = graph.classes();
         let logs = |parameters: &Parameters| -> Vec<f32> {
-            scores(graph, parameters, normalisation, &images).chunks_exact(classes).flat_map(log_softmax).collect()
+            scores_by_batch(graph, parameters, normalisation, &images).chunks_exact(classes).flat_map(log_softmax).collect()
         };
         let own = logs(pruned);
         let weights = graph.weights();

@@ -19,12 +19,19 @@ const PARTS: u32 = 3;
 const MARGIN: f64 = 0.5;
 /// Share of the weights that stays from a level to the next, while all goes well.
 const LEVEL: f64 = 0.5;
-/// Points of accuracy that training is sure to bring back: a level that loses no more at once is passed over, the next one is trained instead.
+/// Points of accuracy that training is sure to bring back: a level that loses no more at once is passed over, the next one is begun from there instead.
 const EASY: f64 = 5.0;
 /// Levels closer than this are not told apart.
 const NEAR: f64 = 1.25;
 
+/// The share of the weights to try next: half of what passed, then between that and what failed, at last what passed without being trained.
+fn next(good: f64, passed: f64, fails: Option<f64>) -> Option<f64> {
+    let Some(fails) = fails else { return Some(passed * LEVEL) };
+    if passed >= NEAR * fails { Some((passed * fails).sqrt()) } else { (passed < good).then_some(passed) }
+}
+
 /// A network with few weights.
+#[derive(Clone)]
 pub(super) struct Pruned {
     pub(super) parameters: Parameters,
     /// Share of the weights that stayed.
@@ -40,27 +47,25 @@ impl Search<'_> {
         let end = TIME * self.epochs;
         let rung = end / RUNGS;
         let mut good = Pruned { parameters: network.parameters.clone(), keep: 1.0 };
-        let (mut passed, mut fails): (f64, Option<f64>) = (1.0, None);
-        loop {
-            let keep = fails.map_or(good.keep.min(passed) * LEVEL, |fails| (good.keep * fails).sqrt());
-            if fails.is_some_and(|fails| good.keep < NEAR * fails) || keep < fewest {
-                break;
-            }
+        let mut passed = good.clone();
+        let mut fails: Option<f64> = None;
+        while let Some(keep) = next(good.keep, passed.keep, fails).filter(|&keep| keep >= fewest) {
             check(follow)?;
             let stage = format!("prune to {:.1} %", 100.0 * keep);
             follow.stage(&stage);
-            let chosen = masks(&network.graph, &good.parameters, keep);
-            let mut now = (masked(&good.parameters, &chosen), chosen);
+            let chosen = masks(&network.graph, &passed.parameters, keep);
+            let mut now = (self.calibrated(&masked(&passed.parameters, &chosen)), chosen);
             let mut measured = self.measure(&now.0);
             let at_once = measured.score.top1();
             let mut fits = self.within(&measured, BUDGET, MARGIN * self.recipe.margin);
             if !fits && fails.is_none() && rung > 0.0 && self.before.score.top1() - at_once <= EASY {
-                passed = keep;
+                follow.note(format!("{stage} of the weights: {at_once:.2} % of the validation images right without training; fewer will do"));
+                passed = Pruned { parameters: now.0, keep };
                 continue;
             }
             let mut trained = 0;
             while !fits && trained < 2 && rung > 0.0 && self.spent + rung <= end + 1e-9 && !self.interrupted {
-                now = if trained == 0 { self.take_away(&good, keep, rung, follow)? } else { self.train_masked(now.0, now.1, rung, follow)? };
+                now = if trained == 0 { self.take_away(&passed, keep, rung, follow)? } else { self.train_masked(now.0, now.1, rung, follow)? };
                 measured = self.measure(&now.0);
                 fits = self.within(&measured, BUDGET, MARGIN * self.recipe.margin);
                 trained += 1;
@@ -74,10 +79,16 @@ impl Search<'_> {
             ));
             if fits {
                 good = Pruned { parameters: now.0, keep };
+                passed = good.clone();
             } else {
                 fails = Some(keep);
+                if keep >= passed.keep {
+                    passed = good.clone();
+                }
                 if trained == 0 && rung > 0.0 {
-                    break;
+                    // no time is left to prove it, but tuning comes yet
+                    let lost = self.before.score.top1() - self.measure(&passed.parameters).score.top1();
+                    return Ok(if lost <= self.recipe.max_drop { passed } else { good });
                 }
             }
         }
@@ -95,7 +106,7 @@ impl Search<'_> {
             if self.interrupted && part < PARTS {
                 // what was asked for, without more training
                 let chosen = masks(&self.network.graph, &now.0, keep);
-                return Ok((masked(&now.0, &chosen), chosen));
+                return Ok((self.calibrated(&masked(&now.0, &chosen)), chosen));
             }
         }
         Ok(now)
@@ -104,7 +115,7 @@ impl Search<'_> {
     /// Trains what a mask leaves.
     fn train_masked(&mut self, parameters: Parameters, chosen: Masks, epochs: f64, follow: &mut dyn Follow) -> Result<(Parameters, Masks), Error> {
         let network = self.network;
-        let plan = self.plan(epochs);
+        let plan = self.plan(epochs, &parameters);
         let run = Run {
             graph: &network.graph,
             parts: self.parts,
@@ -116,6 +127,23 @@ impl Search<'_> {
         };
         let trained = run.run(parameters, follow.watch())?;
         self.interrupted |= trained.interrupted;
-        Ok((masked(&trained.parameters, &chosen), chosen))
+        Ok((self.calibrated(&masked(&trained.parameters, &chosen)), chosen))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+
+    #[test]
+    fn levels_halve_then_close_in_and_end_at_what_is_proven() {
+        assert_eq!(next(1.0, 1.0, None), Some(0.5));
+        assert_eq!(next(1.0, 0.5, None), Some(0.25));
+        let between = next(1.0, 0.25, Some(0.125)).unwrap();
+        assert!(0.125 < between && between < 0.25);
+        // passed, never trained: it has to be before it counts
+        assert_eq!(next(1.0, 0.25, Some(0.22)), Some(0.25));
+        assert_eq!(next(0.25, 0.25, Some(0.22)), None);
+        assert_eq!(next(1.0, 1.0, Some(0.9)), None);
     }
 }

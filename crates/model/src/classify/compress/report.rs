@@ -32,7 +32,7 @@ impl Search<'_> {
         check(follow)?;
         // the same choices without any tuning
         let untuned = self.codes(&pruned.parameters, choices, &best.chosen);
-        let untuned_parameters = lower(&pruned.parameters, &untuned);
+        let untuned_parameters = self.calibrated(&lower(&pruned.parameters, &untuned));
         let (untuned_bytes, untuned_sizes) = codec::write(&to_archive(network, &untuned_parameters, &untuned))?;
         let of = |parameters: &Parameters, set| score(&network.graph, parameters, &network.about.normalisation, set);
         let both = |parameters: &Parameters| [&self.parts.validation, &self.parts.test].map(|set| of(parameters, set));

@@ -3,11 +3,12 @@
 use kolmo_codec::network as codec;
 
 use super::levels::Pruned;
-use super::search::{Measured, Search};
+use super::search::Search;
 use super::{Candidate, Follow, check};
 use crate::classify::allocate::{Choice, allocate, bytes_of};
 use crate::classify::arch::Parameters;
 use crate::classify::archive::to_archive;
+use crate::classify::evaluate::Answers;
 use crate::classify::quantise::{Code, Codes, quantise};
 use crate::classify::train::Keep;
 use crate::classify::tune::{lower, tune_and_keep};
@@ -32,7 +33,7 @@ pub(super) struct Rounded {
     /// Before rounding.
     moving: Parameters,
     pub(super) bytes: u64,
-    pub(super) measured: Measured,
+    pub(super) measured: Answers,
 }
 
 impl Search<'_> {
@@ -110,7 +111,7 @@ impl Search<'_> {
     /// Rounds to a choice for every tensor, codes and measures.
     fn round(&self, moving: &Parameters, choices: &[Vec<Choice>], chosen: &[usize]) -> Result<Rounded, Error> {
         let codes = self.codes(moving, choices, chosen);
-        let parameters = lower(moving, &codes);
+        let parameters = self.calibrated(&lower(moving, &codes));
         let (bytes, _) = codec::write(&to_archive(self.network, &parameters, &codes))?;
         let measured = self.measure(&parameters);
         Ok(Rounded { chosen: chosen.to_vec(), codes, parameters, moving: moving.clone(), bytes: bytes.len() as u64, measured })
@@ -164,7 +165,7 @@ impl Search<'_> {
     /// Trains the integers further.
     fn tune(&mut self, rounded: Rounded, epochs: f64, follow: &mut dyn Follow) -> Result<Rounded, Error> {
         let network = self.network;
-        let plan = self.plan(epochs);
+        let plan = self.plan(epochs, &rounded.parameters);
         let (graph, normalisation) = (&network.graph, &network.about.normalisation);
         let tuned = tune_and_keep(
             graph,
@@ -178,16 +179,10 @@ impl Search<'_> {
             follow.watch(),
         )?;
         self.interrupted |= tuned.interrupted;
-        let (bytes, _) = codec::write(&to_archive(network, &tuned.parameters, &tuned.codes))?;
-        let measured = self.measure(&tuned.parameters);
-        let tuned = Rounded {
-            chosen: rounded.chosen,
-            codes: tuned.codes,
-            parameters: tuned.parameters,
-            moving: tuned.moving,
-            bytes: bytes.len() as u64,
-            measured,
-        };
+        let parameters = self.calibrated(&tuned.parameters);
+        let (bytes, _) = codec::write(&to_archive(network, &parameters, &tuned.codes))?;
+        let measured = self.measure(&parameters);
+        let tuned = Rounded { chosen: rounded.chosen, codes: tuned.codes, parameters, moving: tuned.moving, bytes: bytes.len() as u64, measured };
         self.candidates.push(candidate(&tuned, true));
         Ok(tuned)
     }

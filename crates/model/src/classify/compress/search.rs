@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use super::{Candidate, Follow, Recipe};
 use crate::classify::arch::Parameters;
-use crate::classify::evaluate::{Score, answers};
+use crate::classify::calibrate::calibrated;
+use crate::classify::engine::Sparse;
+use crate::classify::evaluate::{Answers, answers};
 use crate::classify::graph::Graph;
 use crate::classify::images::ImageSet;
 use crate::classify::network::Network;
@@ -18,6 +20,8 @@ const MACS: f64 = 6e13;
 const EPOCHS: (f64, f64) = (4.0, 40.0);
 /// Fewest epochs that are worth a teacher: its answers to all training images take a third of one.
 const LESSONS: f64 = 4.0;
+/// Training images that normalisations are measured on.
+const CALIBRATION: usize = 1024;
 /// Rise of the loss, nats, that goes with a lost point of accuracy. Few images that are right by luck do not hide a larger one.
 const NATS_A_POINT: f64 = 0.05;
 
@@ -26,22 +30,17 @@ pub(super) struct Search<'a> {
     pub(super) parts: &'a Parts,
     pub(super) recipe: &'a Recipe,
     pub(super) lessons: Option<Lessons>,
-    pub(super) before: Measured,
+    /// What normalisations are measured on.
+    calibration: ImageSet,
+    pub(super) before: Answers,
     pub(super) candidates: Vec<Candidate>,
-    /// Epochs in all, and those that were trained.
+    /// Work in all, and what of it is done, in epochs of the whole network.
     pub(super) epochs: f64,
     pub(super) spent: f64,
     /// Nothing is trained any more.
     pub(super) interrupted: bool,
     begun: Instant,
     runs: u64,
-}
-
-/// A score on the validation images, image by image.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Measured {
-    pub(super) score: Score,
-    right: Vec<bool>,
 }
 
 impl<'a> Search<'a> {
@@ -62,6 +61,7 @@ impl<'a> Search<'a> {
             parts,
             recipe,
             lessons,
+            calibration: parts.train.some(CALIBRATION),
             before,
             candidates: Vec::new(),
             epochs,
@@ -72,25 +72,31 @@ impl<'a> Search<'a> {
         }
     }
 
-    pub(super) fn measure(&self, parameters: &Parameters) -> Measured {
+    pub(super) fn measure(&self, parameters: &Parameters) -> Answers {
         measure(self.network, parameters, &self.parts.validation)
     }
 
+    /// The parameters with normalisations that fit them.
+    pub(super) fn calibrated(&self, parameters: &Parameters) -> Parameters {
+        calibrated(&self.network.graph, parameters, &self.network.about.normalisation, &self.calibration)
+    }
+
     /// Whether a network loses at most a share of the budget, with `margin` standard errors to spare, and no more loss than goes with that.
-    pub(super) fn within(&self, measured: &Measured, share: f64, margin: f64) -> bool {
+    pub(super) fn within(&self, measured: &Answers, share: f64, margin: f64) -> bool {
         let allowed = share * self.recipe.max_drop;
         let images = measured.right.len().max(1) as f64;
         let lost = self.before.score.top1() - measured.score.top1();
         // images that only one of the two gets right are what the difference is made of
         let changed = measured.right.iter().zip(&self.before.right).filter(|(now, before)| now != before).count() as f64;
         let error = 100.0 * changed.sqrt() / images;
-        lost + margin * error <= allowed + 1e-9 && measured.score.loss <= self.before.score.loss + allowed * NATS_A_POINT + 1e-9
+        lost + margin * error <= allowed + 1e-9 && measured.tempered_loss <= self.before.tempered_loss + allowed * NATS_A_POINT + 1e-9
     }
 
-    /// A plan of so many epochs; every run has its own order of images.
-    pub(super) fn plan(&mut self, epochs: f64) -> Plan {
+    /// A plan that takes as long as so many epochs of the whole network, for one with the zeros of `parameters`; every run has its own order of images.
+    pub(super) fn plan(&mut self, epochs: f64, parameters: &Parameters) -> Plan {
         self.runs += 1;
         self.spent += epochs;
+        let epochs = epochs / Sparse::of(&self.network.graph, parameters).work(&self.network.graph);
         let whole = epochs.ceil().max(1.0);
         Plan {
             epochs: whole as usize,
@@ -109,13 +115,17 @@ impl<'a> Search<'a> {
             return String::new();
         }
         let left = self.begun.elapsed().as_secs_f64() / self.spent * (self.epochs - self.spent).max(0.0);
-        format!(" ({:.1} of at most {:.1} epochs, {:.0} min left at most)", self.spent, self.epochs, (left / 60.0).ceil())
+        format!(
+            " (as long as {:.1} of at most {:.1} epochs of the whole network, {:.0} min left at most)",
+            self.spent,
+            self.epochs,
+            (left / 60.0).ceil()
+        )
     }
 }
 
-fn measure(network: &Network, parameters: &Parameters, set: &ImageSet) -> Measured {
-    let (score, right) = answers(&network.graph, parameters, &network.about.normalisation, set);
-    Measured { score, right }
+fn measure(network: &Network, parameters: &Parameters, set: &ImageSet) -> Answers {
+    answers(&network.graph, parameters, &network.about.normalisation, set)
 }
 
 fn default_epochs(graph: &Graph, images: usize) -> f64 {
@@ -127,6 +137,7 @@ fn default_epochs(graph: &Graph, images: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::classify::arch::Kind;
+    use crate::classify::evaluate::Score;
     use crate::classify::graph::Extent;
     use crate::classify::images::Normalisation;
     use crate::classify::train::Watch;
@@ -157,10 +168,11 @@ mod tests {
         }
         let recipe = Recipe { max_drop: 2.0, epochs: Some(0.0), ..Recipe::default() };
         let mut search = Search::new(&network, &parts, &recipe, &mut Quiet);
-        search.before = Measured { score: Score { images: 100, right: 90, loss: 0.3 }, right: (0..100).map(|image| image < 90).collect() };
+        search.before =
+            Answers { score: Score { images: 100, right: 90, loss: 0.3 }, right: (0..100).map(|image| image < 90).collect(), tempered_loss: 0.3 };
         let measured = |first: usize, end: usize, loss| {
             let right: Vec<bool> = (0..100).map(|image| (first..end).contains(&image)).collect();
-            Measured { score: Score { images: 100, right: end - first, loss }, right }
+            Answers { score: Score { images: 100, right: end - first, loss: 0.9 }, right, tempered_loss: loss }
         };
         assert!(search.within(&search.before, 0.0, 3.0));
         // one image lost: one point, and one point of error
@@ -170,7 +182,7 @@ mod tests {
         assert!(search.within(&measured(10, 100, 0.3), 1.0, 0.0) && !search.within(&measured(10, 100, 0.3), 1.0, 1.0));
         // right by luck
         assert!(!search.within(&measured(0, 90, 0.41), 1.0, 0.0));
-        let (first, second) = (search.plan(1.5), search.plan(0.25));
+        let (first, second) = (search.plan(1.5, &network.parameters), search.plan(0.25, &network.parameters));
         assert_eq!((first.epochs, first.images, second.epochs, second.images), (2, 75, 1, 25));
         assert_ne!(first.seed, second.seed);
         assert_eq!(default_epochs(&network.graph, 100), EPOCHS.1);

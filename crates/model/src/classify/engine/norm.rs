@@ -7,8 +7,8 @@ use crate::classify::arch::Parameters;
 
 /// Added to a variance, as PyTorch's default.
 pub(crate) const EPSILON: f64 = 1e-5;
-/// Share of the way that stored means move to a batch's, as PyTorch's default.
-const MOMENTUM: f64 = 0.1;
+/// Share of the way that stored means move to a batch's in training, as PyTorch's default.
+pub(crate) const MOMENTUM: f64 = 0.1;
 
 /// Mean and variance of each channel of a batch.
 #[derive(Debug, Clone)]
@@ -90,12 +90,12 @@ pub(super) fn measure(from: &Groups, counts: &[usize], pixels: usize, channels: 
     Statistics { mean, variance, values }
 }
 
-/// Moves the stored mean and variance (of the population, as PyTorch keeps it) towards the batch's.
-pub(super) fn remember(parameters: &mut Parameters, gamma: usize, statistics: &Statistics) {
+/// Moves the stored mean and variance (of the population, as PyTorch keeps it) by a share of the way to the batch's.
+pub(super) fn remember(parameters: &mut Parameters, gamma: usize, statistics: &Statistics, momentum: f64) {
     let population = statistics.values / (statistics.values - 1.0).max(1.0);
     for (place, new, factor) in [(gamma + 2, &statistics.mean, 1.0), (gamma + 3, &statistics.variance, population)] {
         for (stored, new) in parameters[place].iter_mut().zip(new) {
-            *stored += (MOMENTUM * (new * factor - f64::from(*stored))) as f32;
+            *stored += (momentum * (new * factor - f64::from(*stored))) as f32;
         }
     }
 }

@@ -107,7 +107,7 @@ fn scores_and_gradients_equal_burns() {
             assert!(worst < 2e-3 * size, "{} {name}: {worst} of {size}", arch.kind);
         };
         let plain = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
-        let (scores, tape) = forward(&graph, &mut parameters, &Sparse::default(), input);
+        let (scores, tape) = forward(&graph, &mut parameters, &Sparse::default(), input, MOMENTUM);
         close("scores", &scores, &plain(expected.reshape([images * graph.classes()])));
         let ours = backward(&graph, &parameters, &Sparse::default(), tape, &flow);
         for ((spec, ours), tensor) in graph.specs.iter().zip(&ours).zip(&tensors).filter(|((spec, _), _)| spec.role.is_learned()) {
@@ -125,7 +125,7 @@ fn stored_means_follow_batches_as_pytorchs_do() {
     };
     let mut parameters = random(&graph, 0);
     let input = Input { groups: vec![vec![1.0, 2.0, 3.0, 6.0]], counts: vec![2] };
-    let _ = forward(&graph, &mut parameters, &Sparse::default(), input);
+    let _ = forward(&graph, &mut parameters, &Sparse::default(), input, MOMENTUM);
     // mean 3, variance of the population 14 / 3
     assert!((parameters[2][0] - 0.3).abs() < 1e-6);
     assert!((parameters[3][0] - (0.9 + 0.1 * 14.0 / 3.0)).abs() < 1e-6);
@@ -147,6 +147,7 @@ fn patterns_compute_what_full_matrices_do() {
         }
         let patterns = Sparse::of(&graph, &parameters);
         assert!(graph.weights().iter().all(|&at| patterns.layer(at).is_some() || graph.specs[at].shape.len() == 2));
+        assert!(patterns.work(&graph) < 0.4 && (0.999..=1.0).contains(&Sparse::default().work(&graph)));
         let mut set = ImageSet::new(graph.extents[0]);
         for _ in 0..images {
             let samples: Vec<u8> = (0..graph.extents[0].len()).map(|_| dice.next() as u8).collect();
@@ -159,7 +160,7 @@ fn patterns_compute_what_full_matrices_do() {
         let run = |sparse: &Sparse| {
             let input = || set.batch(&order, &normalisation, None);
             let inferred = infer(&graph, &parameters, sparse, input());
-            let (scores, tape) = forward(&graph, &mut parameters.clone(), sparse, input());
+            let (scores, tape) = forward(&graph, &mut parameters.clone(), sparse, input(), MOMENTUM);
             (inferred, scores, backward(&graph, &parameters, sparse, tape, &flow))
         };
         let (full, few) = (run(&Sparse::default()), run(&patterns));
