@@ -87,10 +87,12 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
 
     let verifying = Instant::now();
     crew.observer.event(&Event::StepStarted { step: Step::Expand });
-    summary.verified_files = prove(&dataset, &out, options, base, crew)?;
+    let proved = prove(&dataset, &out, options, base, crew);
     if let Some(base) = base.filter(|_| summary.base.is_some()) {
+        // Rather than a difference, which it then makes.
         base.check_unchanged()?;
     }
+    summary.verified_files = proved?;
     summary.coding.verify_seconds = verifying.elapsed().as_secs_f64();
     crew.check()?;
     out.persist()?;
