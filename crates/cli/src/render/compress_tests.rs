@@ -42,6 +42,7 @@ fn summary() -> CompressSummary {
             ..ProgramSummary::default()
         }],
         coding: CodingSummary { ideal_bytes: 600_000.0, payload_bytes: 601_200, subpixels: 1_560_160, ..CodingSummary::default() },
+        base: Some(BaseSummary { name: "before.pt".into(), bytes: 1234, blake3: "ab".repeat(32) }),
         numbers: NumbersSummary { files: 2, bytes: 4_000_000, coded_bytes: 3_000_000, as_numbers: 4_000_000, ..NumbersSummary::default() },
         sizes: ArchiveSizes { total: 625_000, payload: 601_200, programs: 11_500, index: 12_300, ..ArchiveSizes::default() },
         rate_bpsp: 3.2048,
@@ -62,6 +63,7 @@ fn the_five_steps_and_the_last_lines_are_there() {
     }
     for said in [
         "2,000 files, 1,023,874 bytes; 1,990 images",
+        "needs before.pt (1,234 bytes, BLAKE3 abababababab...) to expand",
         "train 1,592, validation 199, test 199   mean 72.9 ± 90.0",
         "and 3 more (--json names all)",
         "10 are images whose file bytes cannot be rebuilt from samples yet; --pixels would learn them",
