@@ -121,6 +121,15 @@ fn a_base_that_cannot_help_is_told() {
     let talk = say!("compress", room.set(), "-o", &archive, "--base", room.at("others.safetensors")).ends(DONE);
     assert!(talk.stderr.contains("nothing is gained by --base") && !talk.stdout.contains("needs "), "{} {}", talk.stdout, talk.stderr);
     say!("verify", &archive).ends(DONE);
+    let mut noise = 1u32;
+    let other = checkpoint(0).into_iter().enumerate().map(|(at, byte)| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if at < 129 { byte } else { (noise >> 24) as u8 }
+    });
+    fs::write(room.at("noise.safetensors"), other.collect::<Vec<u8>>()).expect("a file");
+    let talk = say!("compress", room.set(), "-o", &archive, "--force", "--base", room.at("noise.safetensors")).ends(DONE);
+    assert!(talk.stderr.contains("take no less than the tensors themselves") && !talk.stdout.contains("needs "), "{} {}", talk.stdout, talk.stderr);
+    say!("verify", &archive).ends(DONE);
     let talk = say!("compress", room.at("set/net.safetensors"), "-o", &archive, "--force", "--base", room.at("set/net.safetensors")).ends(DONE);
     assert!(talk.stderr.contains("is the base itself") && !talk.stdout.contains("needs "), "{} {}", talk.stdout, talk.stderr);
     say!("verify", &archive, "--base", &base).ends(DONE);

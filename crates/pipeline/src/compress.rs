@@ -83,6 +83,12 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     }
     (summary.sizes, summary.numbers) = write(&dataset, kept, &left, options, base, &mut out, crew)?;
     summary.base = base.filter(|_| summary.numbers.against_base > 0).map(|base| BaseSummary::of(base.id()));
+    if let Some(base) = base.filter(|_| summary.base.is_none() && dataset.items.iter().any(|item| !item.twins.is_empty())) {
+        let name = &base.id().name;
+        crew.note(format!(
+            "differences to {name} take no less than the tensors themselves: nothing is gained by --base, and the archive does not need it"
+        ));
+    }
     summary.coding.encode_seconds = encoding.elapsed().as_secs_f64();
 
     let verifying = Instant::now();

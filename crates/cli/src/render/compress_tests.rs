@@ -63,7 +63,6 @@ fn the_five_steps_and_the_last_lines_are_there() {
     }
     for said in [
         "2,000 files, 1,023,874 bytes; 1,990 images",
-        "needs before.pt (1,234 bytes, BLAKE3 abababababab...) to expand",
         "train 1,592, validation 199, test 199   mean 72.9 ± 90.0",
         "and 3 more (--json names all)",
         "10 are images whose file bytes cannot be rebuilt from samples yet; --pixels would learn them",
@@ -72,7 +71,7 @@ fn the_five_steps_and_the_last_lines_are_there() {
         "overhead 0.20 %",
         "tuned          3.012        3.040       -",
         " 625,000 bytes   3.205 bpsp   61.0 % of the input   1 min 12 s",
-        " verified 2,000/2,000 files\n written to set.kolmo\n",
+        " verified 2,000/2,000 files\n needs before.pt (1,234 bytes, BLAKE3 abababababab...) to expand: keep it, and name it with --base\n written to set.kolmo\n",
     ] {
         assert!(text.contains(said), "`{said}` is missing in\n{text}");
     }
