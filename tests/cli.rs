@@ -4,6 +4,8 @@ use std::fs;
 
 use room::*;
 
+#[path = "cli/base.rs"]
+mod base;
 #[path = "cli/failure.rs"]
 mod failure;
 #[path = "cli/learning.rs"]

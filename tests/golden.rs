@@ -1,7 +1,7 @@
 //! Archives of every format version are read forever, and what must be refused is refused with the kind of error it was.
 //!
 //! A folder of `tests/golden` is written once, by `make_missing`, and never again: `archive.kolmo` (or `programs.kprog`), the `files` that
-//! went in, what `list` and `inspect` said, and in `about.txt` how it came about. `tests/golden_reject` holds files and, in `index.json`,
+//! went in, `base.safetensors` if they were coded against it, what `list` and `inspect` said, and in `about.txt` how it came about. `tests/golden_reject` holds files and, in `index.json`,
 //! what each must be answered with.
 
 #[allow(dead_code, reason = "each test of promises uses a part of the corpus")]
@@ -94,7 +94,9 @@ fn every_archive_ever_written_expands() {
         holds(&recorded(&golden.join("list.json")), &said_by_list(&archive), &format!("{name}: list"));
         holds(&recorded(&golden.join("inspect.json")), &said_by_inspect(&archive), &format!("{name}: inspect"));
         let room = Room::new();
-        kolmo::expand(&archive, &room.at("out"), &ExpandOptions::default(), &mut Silent).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let base = Some(golden.join("base.safetensors")).filter(|base| base.is_file());
+        let options = ExpandOptions { base, ..ExpandOptions::default() };
+        kolmo::expand(&archive, &room.at("out"), &options, &mut Silent).unwrap_or_else(|error| panic!("{name}: {error}"));
         let (before, after) = (files(&golden.join("files")), files(&room.at("out")));
         if recorded(&golden.join("inspect.json"))["fidelity"] == "files" {
             assert!(before == after, "{name}: other files came out than went in");
@@ -105,7 +107,7 @@ fn every_archive_ever_written_expands() {
                 assert_eq!(digest["content"], digests(&after)[path]["content"], "{name}: {path}");
             }
         }
-        let verified = kolmo::verify(&archive, Some(&golden.join("files")), &ExpandOptions::default(), &mut Silent).expect("an archive");
+        let verified = kolmo::verify(&archive, Some(&golden.join("files")), &options, &mut Silent).expect("an archive");
         assert!(verified.differences.is_empty(), "{name}: {:?}", verified.differences);
         assert_eq!(verified.verified_files, before.len() as u64);
         assert!(fs::read_to_string(golden.join("about.txt")).is_ok_and(|about| about.len() > 40), "{name}: says how it came about");
@@ -291,6 +293,15 @@ fn make_missing() {
         let mut new = named(std::iter::once(("a.pgm".into(), pnm(&texture("gray16", 9, 7, 1)))));
         new.push(("b.ppm".into(), pnm(&texture("rgb8", 7, 6, 0))));
         make_archive("v1.3", about, &new, &CompressOptions { coding: Some(Method::Direct), ..given(&room.at("new.kprog")) });
+    }
+
+    let about = "A checkpoint against the one before it, `base.safetensors` (format 1.4).";
+    let (golden, base) = (folder("golden").join("v1.4_base"), room.at("base.safetensors"));
+    if !golden.exists() {
+        fs::write(&base, corpus::checkpoint::step(0)).expect("the base");
+        let new = [("net.safetensors".to_owned(), corpus::checkpoint::step(1))];
+        make_archive("v1.4_base", about, &new, &CompressOptions { base: Some(base), ..general() });
+        put(&golden, "base.safetensors", &corpus::checkpoint::step(0));
     }
 
     let reject = folder("golden_reject");

@@ -92,3 +92,20 @@ pub(crate) fn set() -> Vec<(String, Vec<u8>)> {
     let array = npy("<f8", "(4, 10)", &weights(40, 0, 6).iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect::<Vec<_>>());
     [("mixed.safetensors", mixed), ("old.th", old), ("table.npy", array)].map(|(name, bytes)| (name.to_owned(), bytes)).into()
 }
+
+/// A small network before (0) and after (1) a step of training.
+pub(crate) fn step(number: u64) -> Vec<u8> {
+    let moved = |values: Vec<f32>, by: u64| {
+        let mut noise = Noise::new(31);
+        let values = values.into_iter().map(|value| f32::from_bits(value.to_bits() + (noise.below(by) * number) as u32));
+        values.collect::<Vec<f32>>()
+    };
+    let mut single = moved(weights(60, 4, 11), 40);
+    single[5] = f32::from_bits(0x7fc0_0001 + number as u32);
+    let brain = bf16_bytes(&moved(weights(30, 6, 12), 1 << 16));
+    safetensors(&[
+        ("w", "F32", &[60], f32_bytes(&single)),
+        ("b", "BF16", &[30], brain),
+        ("n", "I64", &[], (1000 + 7 * number).to_le_bytes().to_vec()),
+    ])
+}

@@ -145,6 +145,10 @@ pub(crate) struct Compress {
     /// Learn nothing, store everything the general way
     #[arg(long)]
     pub(crate) no_learn: bool,
+    /// Code tensors as differences to those of this checkpoint that have the same name, type and length, where that pays. To expand
+    /// the archive the same file is needed: keep it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) base: Option<PathBuf>,
     /// How samples are coded under a Program
     #[arg(long, value_name = "WAY", value_enum, default_value_t = Coding::Auto)]
     pub(crate) coding: Coding,
@@ -182,6 +186,9 @@ pub(crate) struct Expand {
     /// bytes
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
+    /// The checkpoint that `compress --base` was given, if it was; `inspect` tells which one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) base: Option<PathBuf>,
 }
 
 /// `kolmo verify`.
@@ -193,6 +200,9 @@ pub(crate) struct Verify {
     /// Folder to compare with
     #[arg(value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
+    /// The checkpoint that `compress --base` was given, if it was; `inspect` tells which one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) base: Option<PathBuf>,
 }
 
 /// `kolmo list`.
@@ -207,6 +217,9 @@ pub(crate) struct List {
     /// Name the tensors of checkpoints instead: type, shape, bytes, place in the file, and FILE::TENSOR as `expand` takes it
     #[arg(long, conflicts_with = "long")]
     pub(crate) tensors: bool,
+    /// The checkpoint that `compress --base` was given, if it was; `inspect` tells which one
+    #[arg(long, requires = "tensors", value_name = "FILE")]
+    pub(crate) base: Option<PathBuf>,
 }
 
 /// `kolmo inspect`.

@@ -172,6 +172,7 @@ fn argument_help(message: &str) -> &'static str {
         (" exist", "--force replaces it, -o names another place"),
         ("no file in this folder", "name a folder with files in it"),
         ("the archive holds no", "`kolmo list ARCHIVE` names what it holds"),
+        ("say --base", "the base is the file that `compress --base` was given: its name and place may have changed, its bytes may not"),
         ("GPU", "--device cpu, or --device auto, trains without one"),
     ];
     next.iter().find(|(sign, _)| message.contains(sign)).map_or("`kolmo COMMAND --help` shows what can be said", |(_, help)| help)

@@ -1,4 +1,4 @@
-//! Times the decoding of an archive's general blocks on one thread: `cargo run --release -p kolmo-codec --example numbers -- ARCHIVE`.
+//! Times the decoding of an archive's general blocks on one thread: `cargo run --release -p kolmo-codec --example numbers -- ARCHIVE [BASE]`.
 //!
 //! Prints bytes, coded bytes and the mean seconds of processor time (of the clock, where the system does not tell) that decoding all
 //! blocks took, one after another into the same memory, as expanding does. Reading the archive and comparing digests are not timed.
@@ -8,6 +8,7 @@ use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use kolmo_codec::against::{Base, BaseId};
 use kolmo_codec::container::{BlockCoding, Reader};
 use kolmo_codec::limits::Budget;
 use kolmo_codec::{Limits, general};
@@ -16,7 +17,8 @@ use kolmo_codec::{Limits, general};
 const LEAST_SECONDS: f64 = 0.8;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: numbers ARCHIVE")?;
+    let path = std::env::args().nth(1).ok_or("usage: numbers ARCHIVE [BASE]")?;
+    let base = std::env::args().nth(2).map(Memory::read_from).transpose()?;
     let mut reader = Reader::open(std::fs::File::open(path)?, &Limits::default())?;
     let mut blocks = Vec::new();
     for number in 0..u32::try_from(reader.index().blocks.len())? {
@@ -27,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut rounds, mut raw, begun) = (0u32, Vec::new(), now());
     let seconds = loop {
         for (method, coded, raw_bytes) in &blocks {
-            general::decode_into(*method, coded, *raw_bytes, &mut Budget::new(1 << 32), &mut raw)?;
+            general::decode_into(*method, coded, *raw_bytes, base.as_ref().map(|base| base as &dyn Base), &mut Budget::new(1 << 32), &mut raw)?;
             std::hint::black_box(&raw);
         }
         rounds += 1;
@@ -40,6 +42,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let coded: usize = blocks.iter().map(|block| block.1.len()).sum();
     println!("{raw_bytes} bytes, coded {coded}, decoded in {seconds:.6} s: {:.1} MB/s", raw_bytes as f64 / seconds / 1e6);
     Ok(())
+}
+
+/// A base in memory: reading files is not timed.
+#[derive(Debug)]
+struct Memory {
+    id: BaseId,
+    bytes: Vec<u8>,
+}
+
+impl Memory {
+    fn read_from(path: String) -> std::io::Result<Self> {
+        let bytes = std::fs::read(path)?;
+        Ok(Self { id: BaseId { digest: *blake3::hash(&bytes).as_bytes(), bytes: bytes.len() as u64, name: String::new() }, bytes })
+    }
+}
+
+impl Base for Memory {
+    fn id(&self) -> &BaseId {
+        &self.id
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        let begin = usize::try_from(offset).map_err(std::io::Error::other)?;
+        let twins = self.bytes.get(begin..).and_then(|bytes| bytes.get(..out.len()));
+        out.copy_from_slice(twins.ok_or(std::io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
 }
 
 /// Seconds of processor time of this thread, which other work on the machine does not lengthen (Linux); else of the clock.

@@ -1,5 +1,7 @@
 //! What can be wrong with an archive, a Program, or a call.
 
+use crate::against::BaseId;
+
 /// Why coding or decoding failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -52,6 +54,14 @@ pub enum Error {
         /// Which, and why.
         what: &'static str,
     },
+    /// Numbers are coded against a file that the caller did not give.
+    #[error("its numbers are differences to another file, {wanted}{}; say --base FILE", instead(.given.as_deref()))]
+    BaseNeeded {
+        /// That file.
+        wanted: Box<BaseId>,
+        /// The one that was given instead.
+        given: Option<Box<BaseId>>,
+    },
     /// Reading or writing the archive failed.
     #[error("cannot {action} the archive: {message}")]
     Io {
@@ -62,6 +72,15 @@ pub enum Error {
         /// What the system says.
         message: String,
     },
+}
+
+fn instead(given: Option<&BaseId>) -> String {
+    given.map_or_else(|| ", which is needed".to_owned(), |given| format!(", and not to {given}"))
+}
+
+/// `wanted` was not given, but perhaps another one.
+pub(crate) fn base_needed(wanted: BaseId, given: Option<&BaseId>) -> Error {
+    Error::BaseNeeded { wanted: Box::new(wanted), given: given.cloned().map(Box::new) }
 }
 
 fn at(offset: Option<u64>) -> String {
@@ -95,7 +114,7 @@ impl Error {
             Self::Truncated { .. } => ErrorKind::Truncated,
             Self::Unsupported { .. } | Self::OtherKind { .. } => ErrorKind::Unsupported,
             Self::LimitExceeded { .. } => ErrorKind::LimitExceeded,
-            Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
+            Self::InvalidArgument { .. } | Self::BaseNeeded { .. } => ErrorKind::InvalidArgument,
             Self::Io { .. } => ErrorKind::Io,
         }
     }

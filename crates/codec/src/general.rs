@@ -1,6 +1,7 @@
 //! The general way: bytes that no Program learned, compressed by zstd or stored.
 
 use crate::Error;
+use crate::against::{self, Base};
 use crate::container::PIECE_BYTES;
 use crate::limits::Budget;
 use crate::numbers;
@@ -14,6 +15,8 @@ pub enum GeneralMethod {
     Zstd,
     /// Numbers, plane by plane; see [`crate::numbers`].
     Numbers,
+    /// The same, some of them as differences to those of a base; see [`crate::against`].
+    Against,
 }
 
 /// zstd's level: the densest that keeps decoding memory at the size of the block.
@@ -57,19 +60,27 @@ pub(crate) fn compress(raw: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
 /// `Corrupt` if the bytes are no frame or decode to another length; `LimitExceeded`.
 pub fn decode(method: GeneralMethod, bytes: &[u8], raw_len: u64, budget: &mut Budget) -> Result<Vec<u8>, Error> {
     let mut raw = Vec::new();
-    decode_into(method, bytes, raw_len, budget, &mut raw)?;
+    decode_into(method, bytes, raw_len, None, budget, &mut raw)?;
     Ok(raw)
 }
 
-/// The same into `raw`, whatever it holds: memory that was used before is had faster than new memory.
+/// The same into `raw`, whatever it holds: memory that was used before is had faster than new memory. Blocks of [`GeneralMethod::Against`] need
+/// their `base`.
 ///
 /// # Errors
-/// As [`decode`]; `raw` holds anything then.
-pub fn decode_into(method: GeneralMethod, bytes: &[u8], raw_len: u64, budget: &mut Budget, raw: &mut Vec<u8>) -> Result<(), Error> {
+/// As [`decode`], and `BaseNeeded` without the right base; `raw` holds anything then.
+pub fn decode_into(
+    method: GeneralMethod,
+    bytes: &[u8],
+    raw_len: u64,
+    base: Option<&dyn Base>,
+    budget: &mut Budget,
+    raw: &mut Vec<u8>,
+) -> Result<(), Error> {
     const WHAT: &str = "general block";
     budget.take(WHAT, raw_len, 1)?;
     let wanted = usize::try_from(raw_len).map_err(|_| Error::LimitExceeded { what: WHAT, limit: budget.left() })?;
-    if method != GeneralMethod::Numbers {
+    if !matches!(method, GeneralMethod::Numbers | GeneralMethod::Against) {
         raw.clear();
     } else if raw_len > PIECE_BYTES {
         return Err(Error::corrupt(WHAT));
@@ -84,6 +95,10 @@ pub fn decode_into(method: GeneralMethod, bytes: &[u8], raw_len: u64, budget: &m
         GeneralMethod::Numbers => {
             raw.resize(wanted, 0);
             numbers::decode_to(bytes, raw, budget)?;
+        }
+        GeneralMethod::Against => {
+            raw.resize(wanted, 0);
+            against::decode_to(bytes, raw, base, budget)?;
         }
     }
     if raw.len() == wanted { Ok(()) } else { Err(Error::corrupt(WHAT)) }

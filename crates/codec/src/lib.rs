@@ -1,7 +1,7 @@
 //! The kolmo format and its arithmetic: integer Programs, what they could not predict, and the archive around both.
 //!
 //! A [`program::Program`] is a small network in integers that says how likely each next sample is. [`block`] codes images under it,
-//! [`weights`] codes the Program itself, [`general`] codes what is no image, [`numbers`] the weights of networks, [`container`] frames it all. No floats, no files, no clock:
+//! [`weights`] codes the Program itself, [`general`] codes what is no image, [`numbers`] the weights of networks, [`against`] those that resemble other weights, [`container`] frames it all. No floats, no files, no clock:
 //! the same bytes give the same samples on every machine.
 //!
 //! ```
@@ -41,6 +41,7 @@
 )]
 
 mod adaptive;
+pub mod against;
 pub mod alphabet;
 pub mod block;
 pub mod cdf;

@@ -94,6 +94,14 @@ enum Source {
     Copy(usize),
 }
 
+/// Bytes that numbers of one form take about, whatever their neighbours: that of their planes in Huffman codes.
+#[must_use]
+pub fn estimate(form: Form, numbers: &[u8]) -> u64 {
+    let mut planes = Default::default();
+    form::split(form, numbers, &mut planes);
+    planes.iter().take(form.width()).fold(0, |sum, plane| sum.saturating_add(plane::plan(&plane::counts(plane)).1))
+}
+
 /// Gives back the `raw_len` bytes. They and what decoding holds beside them are paid for out of `budget`.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Fingerprints of bytes and of images.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use crate::layout::Image;
 
@@ -18,6 +19,16 @@ pub struct Digest(
 #[must_use]
 pub fn of_bytes(bytes: &[u8]) -> Digest {
     Digest(*blake3::hash(bytes).as_bytes())
+}
+
+/// The same of all that is left to read, and how many bytes that is; a part of it is in memory at a time.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn of_stream(input: &mut impl Read) -> io::Result<(u64, Digest)> {
+    let mut hasher = blake3::Hasher::new();
+    let bytes = io::copy(input, &mut hasher)?;
+    Ok((bytes, Digest(*hasher.finalize().as_bytes())))
 }
 
 /// blake3 (derive-key mode, so never equal to [`of_bytes`] of anything) of layout, width, height and samples.

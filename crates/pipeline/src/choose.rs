@@ -248,9 +248,9 @@ pub(crate) fn decide(
     }
     let with_program = bytes + recipes.coded_bytes()?;
     // The dense way is slow, so a quick look comes first, and a dense one at a part.
-    let quick = general::size(&dataset.items, &group.items, QUICK, crew)?;
+    let quick = general::size(&dataset.items, &group.items, QUICK, None, crew)?;
     let part = spread(&dataset.items, &group.items);
-    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(general::size(&dataset.items, &part, level, crew)? as f64);
+    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(general::size(&dataset.items, &part, level, None, crew)? as f64);
     let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
     let gain = if part.len() < group.items.len() { dense(DENSE, crew)? / dense(QUICK, crew)?.max(1.0) } else { 0.0 };
     if gain > 0.0 {
@@ -261,7 +261,7 @@ pub(crate) fn decide(
         about.candidates.push(by_zstd);
         return Ok(Some((coded_program, coded)));
     }
-    let without = general::size(&dataset.items, &group.items, DENSE, crew)?;
+    let without = general::size(&dataset.items, &group.items, DENSE, None, crew)?;
     about.kept = with_program < without;
     by_zstd.real_bytes = Some(without);
     by_zstd.chosen = !about.kept;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use kolmo_codec::against::Base;
 use kolmo_codec::container::{self, BlockCoding, Content, Reader, RecipeBook, Writer};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::weights::CodedProgram;
@@ -10,6 +11,7 @@ use kolmo_data::layout::Layout;
 use kolmo_data::open::Fidelity;
 use kolmo_verify::expand::{self, Expanded};
 
+use crate::base::{BaseFile, Previous};
 use crate::choose::{self, Chosen};
 use crate::coding::{CodedBlock, ProgramCoded, Way};
 use crate::dataset::{self, Dataset, ItemState};
@@ -18,7 +20,7 @@ use crate::general::{self, GeneralCoding};
 use crate::observe::{Event, Observer, Step};
 use crate::options::CompressOptions;
 use crate::output::{self, Output};
-use crate::summary::{ArchiveSizes, CompressSummary, NumbersSummary};
+use crate::summary::{ArchiveSizes, BaseSummary, CompressSummary, NumbersSummary};
 use crate::work::Crew;
 use crate::{estimate, program_file};
 
@@ -44,8 +46,13 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     }
     output::check_free(archive, options.force)?;
     let given = options.program.as_deref().map(|file| program_file::read(file, &options.limits)).transpose()?;
+    let previous = options.base.as_deref().map(|base| Previous::open(base, archive)).transpose()?;
     let mut out = Output::create(archive, options.force)?;
     let mut dataset = prepare(input, &out, options, crew)?;
+    if let Some(previous) = &previous {
+        previous.pair(&mut dataset, crew);
+    }
+    let base = previous.as_ref().map(|previous| &previous.file);
     let mut summary =
         CompressSummary { archive: archive.display().to_string(), fidelity: name(options.fidelity).into(), ..CompressSummary::default() };
     summary.preprocess = std::mem::take(&mut dataset.summary);
@@ -74,12 +81,24 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
         summary.coding.payload_bytes += group.coded.blocks.bytes();
         summary.coding.subpixels += group.coded.subpixels;
     }
-    (summary.sizes, summary.numbers) = write(&dataset, kept, &left, options, &mut out, crew)?;
+    (summary.sizes, summary.numbers) = write(&dataset, kept, &left, options, base, &mut out, crew)?;
+    summary.base = base.filter(|_| summary.numbers.against_base > 0).map(|base| BaseSummary::of(base.id()));
+    if let Some(base) = base.filter(|_| summary.base.is_none() && dataset.items.iter().any(|item| !item.twins.is_empty())) {
+        let name = &base.id().name;
+        crew.note(format!(
+            "differences to {name} take no less than the tensors themselves: nothing is gained by --base, and the archive does not need it"
+        ));
+    }
     summary.coding.encode_seconds = encoding.elapsed().as_secs_f64();
 
     let verifying = Instant::now();
     crew.observer.event(&Event::StepStarted { step: Step::Expand });
-    summary.verified_files = prove(&dataset, &out, options, crew)?;
+    let proved = prove(&dataset, &out, options, base, crew);
+    if let Some(base) = base.filter(|_| summary.base.is_some()) {
+        // Rather than a difference, which it then makes.
+        base.check_unchanged()?;
+    }
+    summary.verified_files = proved?;
     summary.coding.verify_seconds = verifying.elapsed().as_secs_f64();
     crew.check()?;
     out.persist()?;
@@ -118,6 +137,7 @@ fn write(
     kept: Vec<Kept>,
     left: &[usize],
     options: &CompressOptions,
+    base: Option<&BaseFile>,
     out: &mut Output,
     crew: &mut Crew<'_>,
 ) -> Result<(ArchiveSizes, NumbersSummary), Error> {
@@ -151,12 +171,13 @@ fn write(
                 GeneralMethod::Numbers => &mut numbers.as_numbers,
                 GeneralMethod::Zstd => &mut numbers.by_zstd,
                 GeneralMethod::Stored => &mut numbers.stored,
+                GeneralMethod::Against => &mut numbers.against_base,
             };
             *way += block.coding.raw_bytes;
         }
         Ok(())
     };
-    general::each(&dataset.items, left, choose::DENSE, crew, put)?;
+    general::each(&dataset.items, left, choose::DENSE, base, crew, put)?;
     numbers.files = left.iter().filter(|&&item| dataset.items[item].numbers.is_some()).count() as u64;
     let mut recipes = RecipeBook::default();
     let mut items = Vec::with_capacity(dataset.items.len());
@@ -190,12 +211,12 @@ pub(crate) const fn archive_sizes(sizes: &container::Sizes) -> ArchiveSizes {
 }
 
 /// Expands what was written and compares every item with what was read in the beginning. Gives back how many items are the same.
-fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<u64, Error> {
+fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, base: Option<&BaseFile>, crew: &mut Crew<'_>) -> Result<u64, Error> {
     let mut reader = Reader::open(out.reopen()?, &options.limits).map_err(Error::codec(out.target()))?;
     let total = dataset.items.len();
     let mut equal = vec![0u64; total];
     let pool = crew.pool.clone();
-    let options = expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: true };
+    let options = expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: true, base: base.map(|base| base as &dyn Base) };
     let mut done = 0;
     expand::expand(&mut reader, &options, |part| {
         let number = part.item as usize;

@@ -16,6 +16,7 @@ use kolmo_data::source::{self, Entry};
 use kolmo_data::split::{Part, deal};
 use kolmo_data::tensor::{self, Numbers};
 
+use crate::base::Twin;
 use crate::error::Error;
 use crate::learn::FEWEST_TO_SPLIT;
 use crate::picture::{Picture, Room};
@@ -40,6 +41,8 @@ pub(crate) struct Item {
     pub(crate) state: ItemState,
     /// The numbers in it, if it is no image.
     pub(crate) numbers: Option<Numbers>,
+    /// Its tensors that have a twin in the base, in order.
+    pub(crate) twins: Vec<Twin>,
 }
 
 /// What a file was found to be.
@@ -242,7 +245,7 @@ fn item(entry: &Entry, fidelity: Fidelity) -> Result<(Item, Digest), Error> {
         ItemState::Image(picture) if fidelity == Fidelity::Pixels => (picture.digest, of_bytes(&[&picture.digest.0, &picture.recipe[..]].concat())),
         _ => (file_digest, file_digest),
     };
-    Ok((Item { path: entry.path.clone(), file: entry.file.clone(), bytes, digest, file_digest, pieces, state, numbers }, identity))
+    Ok((Item { path: entry.path.clone(), file: entry.file.clone(), bytes, digest, file_digest, pieces, state, numbers, twins: vec![] }, identity))
 }
 
 /// Whether the first bytes are those of an image.
@@ -330,6 +333,6 @@ pub(crate) mod tests {
     pub(crate) fn item_of(picture: Picture) -> Item {
         let digest = picture.digest;
         let state = ItemState::Image(Box::new(picture));
-        Item { path: String::new(), file: PathBuf::new(), bytes: 0, digest, file_digest: digest, pieces: vec![], state, numbers: None }
+        Item { path: String::new(), file: PathBuf::new(), bytes: 0, digest, file_digest: digest, pieces: vec![], state, numbers: None, twins: vec![] }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use kolmo_codec::block::Method;
 use kolmo_codec::program::Program;
 
+use crate::base::Previous;
 use crate::choose::{self, Chosen, FROM_BUILT_IN, code_program};
 use crate::coding::{Way, adaptive_pays};
 use crate::compress::{name, ratio};
@@ -45,7 +46,11 @@ pub(crate) fn estimate(
     let all: u64 = entries.iter().map(|entry| entry.bytes).sum();
     let every = all.div_ceil(SAMPLE_BYTES).max(1) as usize;
     let sample: Vec<_> = entries.iter().step_by(every).cloned().collect();
-    let dataset = dataset::load(&sample, options.fidelity, 0, options.sample_bytes, crew)?;
+    let mut dataset = dataset::load(&sample, options.fidelity, 0, options.sample_bytes, crew)?;
+    let previous = options.base.as_deref().map(|base| Previous::open(base, archive)).transpose()?;
+    if let Some(previous) = &previous {
+        previous.pair(&mut dataset, crew);
+    }
     let scale = ratio(all as f64, dataset.summary.file_bytes).max(1.0);
 
     let given = options.program.as_deref().map(|file| program_file::read(file, &options.limits)).transpose()?;
@@ -72,7 +77,7 @@ pub(crate) fn estimate(
         programs.push(summary);
     }
     general.sort_unstable();
-    let general = general_way::size(&dataset.items, &general, QUICK, crew)? as f64 * scale;
+    let general = general_way::size(&dataset.items, &general, QUICK, previous.as_ref().map(|previous| &previous.file), crew)? as f64 * scale;
     let frame = kolmo_codec::container::HEADER_BYTES + kolmo_codec::container::TRAILER_BYTES;
     let index = entries.len() as u64 + 64;
     let mut sizes = ArchiveSizes { frame, programs: program_bytes, payload: payload as u64, index, recipes: 0, general: general as u64, total: 0 };

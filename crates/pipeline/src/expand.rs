@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
+use kolmo_codec::against::Base;
 use kolmo_codec::container::{Content, Index};
 use kolmo_verify::expand::{self, Options};
 use kolmo_verify::paths;
 
+use crate::base;
 use crate::error::Error;
 use crate::observe::{Event, Observer, Step};
 use crate::options::ExpandOptions;
@@ -29,13 +31,16 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
     let index = reader.index().clone();
     let chosen = || index.items.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(item, _)| item);
     let total = chosen().count();
+    let blocks = expand::blocks_of(&reader, |item| wanted.get(item as usize).copied().unwrap_or(false));
+    let base = base::needed(archive, &mut reader, Some(&blocks), options.base.as_deref())?;
     let mut staging = Staging::create(output, chosen().map(|item| item.path.as_str()), options.force)?;
     if staging.folds_case()? {
         paths::check_case(chosen())?;
     }
     let mut summary = ExpandSummary::default();
     let pool = crew.pool.clone();
-    let how = Options { limits: &options.limits, wanted: Some(&wanted), pool: Some(&pool), files: true };
+    let how =
+        Options { limits: &options.limits, wanted: Some(&wanted), pool: Some(&pool), files: true, base: base.as_ref().map(|base| base as &dyn Base) };
     expand::expand(&mut reader, &how, |part| {
         let Some(item) = index.items.get(part.item as usize) else { return Ok(()) };
         staging.write(&item.path, part.start, &part.bytes)?;
@@ -57,10 +62,11 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
     Ok(summary)
 }
 
-/// Names the archive in errors of its frame.
+/// Names the archive in errors of its frame, and where it needs a base.
 pub(crate) fn about(archive: &Path, error: Error) -> Error {
     match error {
         Error::Verify(kolmo_verify::Error::Archive(source)) => Error::codec(archive)(source),
+        Error::Verify(kolmo_verify::Error::Block { source: source @ kolmo_codec::Error::BaseNeeded { .. }, .. }) => Error::codec(archive)(source),
         other => other,
     }
 }

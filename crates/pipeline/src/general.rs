@@ -1,4 +1,6 @@
-//! Codes files that no Program codes into general blocks: texts and the like by zstd, checkpoints as numbers.
+//! Codes files that no Program codes into general blocks: texts and the like by zstd, checkpoints as numbers, or as what is new in them.
+
+mod against;
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 
@@ -8,10 +10,12 @@ use kolmo_codec::numbers::{self, Form, Span};
 use kolmo_data::digest::{Digest, of_bytes};
 use kolmo_data::tensor::{Element, Numbers};
 
+use crate::base::BaseFile;
 use crate::coding::{CodedBlock, packed};
 use crate::dataset::Item;
 use crate::error::Error;
 use crate::work::Crew;
+use against::Parts;
 
 /// Bytes of a solid block of general files: as much as zstd -19 looks back.
 const SOLID_BYTES: u64 = 8 << 20;
@@ -36,10 +40,10 @@ enum Load {
     Piece { item: usize, start: u64, first: bool, number: usize },
 }
 
-/// Bytes that the files `numbers` take the general way. `level` is zstd's.
-pub(crate) fn size(items: &[Item], numbers: &[usize], level: i32, crew: &mut Crew<'_>) -> Result<u64, Error> {
+/// Bytes that the files `numbers` take the general way. `level` is zstd's; `base` is where tensors have their twins.
+pub(crate) fn size(items: &[Item], numbers: &[usize], level: i32, base: Option<&BaseFile>, crew: &mut Crew<'_>) -> Result<u64, Error> {
     let mut bytes = 0;
-    each(items, numbers, level, crew, |block| {
+    each(items, numbers, level, base, crew, |block| {
         bytes += block.bytes.len() as u64;
         Ok(())
     })?;
@@ -47,11 +51,12 @@ pub(crate) fn size(items: &[Item], numbers: &[usize], level: i32, crew: &mut Cre
 }
 
 /// Codes the files `numbers` the general way and hands out block after block: solid blocks of files with the same extension where there are
-/// many, files with numbers apart from the others, long ones in pieces. A few blocks a thread are in memory at a time.
+/// many, files with numbers apart from the others, and those that have twins in the `base` too, long ones in pieces. A few blocks a thread are in memory at a time.
 pub(crate) fn each(
     items: &[Item],
     numbers: &[usize],
     level: i32,
+    base: Option<&BaseFile>,
     crew: &mut Crew<'_>,
     sink: impl FnMut(CodedBlock<GeneralCoding>) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -59,21 +64,22 @@ pub(crate) fn each(
     let (long, mut short): (Vec<usize>, Vec<usize>) = numbers.iter().copied().partition(is_long);
     short.sort_by_key(|&number| (extension(&items[number].path), number));
     let (with, without): (Vec<usize>, Vec<usize>) = short.into_iter().partition(|&number| items[number].numbers.is_some());
+    let (paired, with): (Vec<usize>, Vec<usize>) = with.into_iter().partition(|&number| !items[number].twins.is_empty());
     let mut plan = Vec::new();
-    for files in [without, with] {
+    for files in [without, with, paired] {
         plan.extend(packed(&files, |number| items[number].bytes, SOLID_BYTES).into_iter().map(Load::Files));
     }
     for item in long {
         let pieces = items[item].bytes.div_ceil(PIECE_BYTES);
         plan.extend((0..pieces).map(|n| Load::Piece { item, start: n * PIECE_BYTES, first: n == 0, number: n as usize }));
     }
-    crew.each("storing", &plan, |load| block(items, load, level), sink)
+    crew.each("storing", &plan, |load| block(items, load, level, base), sink)
 }
 
-fn block(items: &[Item], load: &Load, level: i32) -> Result<CodedBlock<GeneralCoding>, Error> {
+fn block(items: &[Item], load: &Load, level: i32, base: Option<&BaseFile>) -> Result<CodedBlock<GeneralCoding>, Error> {
     let mut raw = Vec::new();
     let mut digests = Vec::new();
-    let mut spans = Vec::new();
+    let (mut spans, mut parts) = (Vec::new(), Parts::default());
     let (of_numbers, begins) = match load {
         Load::Files(numbers) => {
             let mut numbers = numbers.clone();
@@ -82,6 +88,7 @@ fn block(items: &[Item], load: &Load, level: i32) -> Result<CodedBlock<GeneralCo
                 let item = &items[number];
                 let bytes = read(item, 0, item.bytes + 1)?;
                 digests.push(checked(item, &bytes, item.bytes, Some(item.file_digest))?);
+                against::push_parts(&item.twins, 0, item.bytes, raw.len() as u64, &mut parts);
                 raw.extend_from_slice(&bytes);
                 push_spans(item.numbers.as_ref(), 0, item.bytes, &mut spans);
             }
@@ -94,10 +101,19 @@ fn block(items: &[Item], load: &Load, level: i32) -> Result<CodedBlock<GeneralCo
             let length = PIECE_BYTES.min(item.bytes - start);
             digests.push(checked(item, &raw, length, item.pieces.get(number).copied())?);
             push_spans(item.numbers.as_ref(), start, length, &mut spans);
+            against::push_parts(&item.twins, start, length, 0, &mut parts);
             (item.numbers.is_some(), if first { vec![item_number] } else { vec![] })
         }
     };
-    let (method, bytes) = shortest(&raw, of_numbers.then_some(spans.as_slice()), level)?;
+    let differences = base.map(|base| against::encode(&raw, &spans, &parts, base)).transpose()?.flatten();
+    let (method, bytes) = match differences {
+        Some((coded, true)) => (GeneralMethod::Against, coded),
+        other => {
+            let alone = shortest(&raw, of_numbers.then_some(spans.as_slice()), level)?;
+            let differences = other.map(|(coded, _)| coded).filter(|coded| coded.len() < alone.1.len());
+            differences.map_or(alone, |coded| (GeneralMethod::Against, coded))
+        }
+    };
     let digest = block_digest(&bytes, &digests);
     let coding = GeneralCoding { method, raw_bytes: raw.len() as u64, of_numbers };
     Ok(CodedBlock { coding, bytes, digest, items: begins })

@@ -7,13 +7,14 @@ use kolmo_codec::container::{BlockCoding, Content, Fidelity, PIECE_BYTES};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::limits::Limits;
 use kolmo_codec::program::Program;
+use kolmo_verify::expand::bases;
 use kolmo_verify::report::Report;
 
 use crate::compress::archive_sizes;
 use crate::error::Error;
 use crate::expand::original;
 use crate::program_file;
-use crate::summary::{InspectProgram, InspectSummary, ItemSummary};
+use crate::summary::{BaseSummary, InspectProgram, InspectSummary, ItemSummary};
 
 /// Million samples a second that one core of 2023 with AVX-512 decodes: what a sample costs besides its network, and multiply-accumulates a nanosecond.
 ///
@@ -24,12 +25,13 @@ fn expected_speed(program: &Program, method: Method) -> f64 {
     1e3 / (besides + program.macs_per_pixel() as f64 / program.channels() as f64 / 120.0)
 }
 
-/// Where each byte of an archive goes. No block is read.
+/// Where each byte of an archive goes. No block is read, but for the base that some say they need.
 ///
 /// # Errors
 /// See [`Error`].
 pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error> {
-    let reader = program_file::open(archive, limits)?;
+    let mut reader = program_file::open(archive, limits)?;
+    let bases = bases(&mut reader, None)?;
     let report = Report::of(&reader)?;
     let programs = kolmo_verify::expand::programs(&reader, limits, &mut reader.budget())?;
     let (major, minor) = reader.version();
@@ -61,6 +63,7 @@ pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error>
         rate_bpsp: report.rate_bpsp(),
         sizes: archive_sizes(&report.sizes),
         blocks: report.blocks,
+        bases: bases.iter().map(BaseSummary::of).collect(),
         programs: report.programs.iter().zip(&programs).map(program).collect(),
     })
 }
@@ -90,6 +93,7 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
             }
             (Some(BlockCoding::General(GeneralMethod::Stored)), _) => ("stored", String::new()),
             (Some(BlockCoding::General(GeneralMethod::Numbers)), _) => ("numbers", String::new()),
+            (Some(BlockCoding::General(GeneralMethod::Against)), _) => ("base", String::new()),
             _ => ("general", String::new()),
         };
         let pieces = file_bytes.map_or(1, |bytes| bytes.div_ceil(PIECE_BYTES).max(1));

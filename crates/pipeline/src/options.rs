@@ -20,6 +20,8 @@ pub struct CompressOptions {
     pub learn: Option<LearnOptions>,
     /// A Program made by [`crate::train`]: used as it is where the sample layout fits, nothing is learned then.
     pub program: Option<PathBuf>,
+    /// A checkpoint that tensors are coded against, where that pays; expanding needs it then.
+    pub base: Option<PathBuf>,
     /// How samples are coded under a Program. `None` takes, for each group of images, adaptive coding where it saves enough.
     pub coding: Option<Method>,
     /// Worker threads; 0 means one a core. Part of what makes an archive repeatable: same seed, device and threads, same bytes.
@@ -43,6 +45,7 @@ impl Default for CompressOptions {
             fidelity: Fidelity::Files,
             learn: Some(LearnOptions::default()),
             program: None,
+            base: None,
             coding: None,
             threads: 0,
             sample_bytes: 256 << 20,
@@ -88,6 +91,8 @@ pub struct ExpandOptions {
     pub force: bool,
     /// Only these items (archive paths); empty means all.
     pub only: Vec<String>,
+    /// The checkpoint that the archive was coded against, if it was.
+    pub base: Option<PathBuf>,
     /// What reading may cost.
     pub limits: Limits,
     /// Asks a running call to stop early.

@@ -1,5 +1,7 @@
 //! What a call found out: plain data, ready for JSON.
 
+use kolmo_codec::against::BaseId;
+use kolmo_data::digest::Digest;
 use serde::Serialize;
 
 /// What [`crate::compress`] did.
@@ -17,6 +19,8 @@ pub struct CompressSummary {
     pub coding: CodingSummary,
     /// Checkpoints, arrays and other files with numbers in them.
     pub numbers: NumbersSummary,
+    /// The file that tensors are coded against, which expanding needs; none if nothing is.
+    pub base: Option<BaseSummary>,
     /// Where the bytes of the archive go.
     pub sizes: ArchiveSizes,
     /// Whole archive over raw samples, bits per subpixel; 0 if there is no image.
@@ -182,10 +186,29 @@ pub struct NumbersSummary {
     pub coded_bytes: u64,
     /// Of their bytes, those coded as numbers, plane by plane.
     pub as_numbers: u64,
+    /// Those of blocks in which tensors are coded as differences to the base.
+    pub against_base: u64,
     /// Those coded by zstd, which was shorter.
     pub by_zstd: u64,
     /// Those stored as they are, because nothing was shorter.
     pub stored: u64,
+}
+
+/// A file that an archive needs beside itself.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct BaseSummary {
+    /// Its name when it was used, without folders.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// BLAKE3 of its bytes, hexadecimal.
+    pub blake3: String,
+}
+
+impl BaseSummary {
+    pub(crate) fn of(base: &BaseId) -> Self {
+        Self { name: base.name.clone(), bytes: base.bytes, blake3: Digest(base.digest).to_string() }
+    }
 }
 
 /// Bytes of a Program, raw and by coder.
@@ -274,7 +297,7 @@ pub struct ItemSummary {
     pub path: String,
     /// Size of the file it expands to; `None` for an image coded by a Program, whose file is only known once it is rebuilt.
     pub file_bytes: Option<u64>,
-    /// `program`, `numbers`, `general`, `stored` or `copy`.
+    /// `program`, `numbers`, `base` (numbers, some of them against a base), `general`, `stored` or `copy`.
     pub method: String,
     /// Sample layout and shape for images, e.g. `rgb8 100x100`; empty for the rest.
     pub shape: String,
@@ -318,6 +341,8 @@ pub struct InspectSummary {
     pub sizes: ArchiveSizes,
     /// Blocks.
     pub blocks: u64,
+    /// Files that some of them are coded against, which expanding needs.
+    pub bases: Vec<BaseSummary>,
     /// One entry a Program.
     pub programs: Vec<InspectProgram>,
 }

@@ -3,12 +3,14 @@
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use kolmo_codec::against::Base;
 use kolmo_codec::container::{BlockCoding, Content, Index};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::limits::Limits;
 use kolmo_data::tensor::{self, Element, Tensor};
 use kolmo_verify::item::ItemBytes;
 
+use crate::base;
 use crate::error::Error;
 use crate::expand::{about, original};
 use crate::options::ExpandOptions;
@@ -25,18 +27,22 @@ const COPIED: u64 = 1 << 20;
 /// Names of files that are looked into even if something else than numbers was shorter.
 const CHECKPOINT_NAMES: [&str; 8] = ["safetensors", "npy", "npz", "pt", "pth", "th", "bin", "ckpt"];
 
-/// The tensors of all checkpoints in an archive, file by file. Only the blocks that hold headers are expanded.
+/// The tensors of all checkpoints in an archive, file by file. Only the blocks that hold headers are expanded; `base` is what they may be
+/// coded against.
 ///
 /// # Errors
 /// See [`Error`]. A file that names no tensors, or is no checkpoint at all, is no error.
-pub fn tensors(archive: &Path, limits: &Limits) -> Result<Vec<TensorSummary>, Error> {
+pub fn tensors(archive: &Path, base: Option<&Path>, limits: &Limits) -> Result<Vec<TensorSummary>, Error> {
     let mut reader = program_file::open(archive, limits)?;
+    let base = base::if_given(archive, &mut reader, base)?;
+    let base = base.as_ref().map(|base| base as &dyn Base);
     let index = reader.index().clone();
     let mut all = Vec::new();
     for (number, item) in index.items.iter().enumerate() {
         if may_hold_tensors(&index, number)
-            && let Some(mut bytes) = ItemBytes::new(&mut reader, number as u32)
+            && let Some(bytes) = ItemBytes::new(&mut reader, number as u32)
         {
+            let mut bytes = bytes.with_base(base);
             all.extend(declared(archive, &mut bytes)?.into_iter().map(|tensor| summary(&item.path, tensor)));
         }
     }
@@ -55,7 +61,8 @@ pub fn expand_tensor(archive: &Path, name: &str, output: &Path, options: &Expand
     let nothing = || Error::InvalidArgument { what: format!("{name}: the archive holds no such tensor; `list --tensors` names them") };
     let split = |item: &kolmo_codec::container::Item| Some(name.strip_prefix(&item.path)?.strip_prefix(BETWEEN)?.to_owned());
     let (number, wanted) = index.items.iter().enumerate().find_map(|(number, item)| Some((number, split(item)?))).ok_or_else(nothing)?;
-    let mut bytes = ItemBytes::new(&mut reader, number as u32).ok_or_else(nothing)?;
+    let base = base::if_given(archive, &mut reader, options.base.as_deref())?;
+    let mut bytes = ItemBytes::new(&mut reader, number as u32).ok_or_else(nothing)?.with_base(base.as_ref().map(|base| base as &dyn Base));
     let tensor = declared(archive, &mut bytes)?.into_iter().find(|tensor| tensor.name == wanted).ok_or_else(nothing)?;
 
     let mut out = Output::create(output, options.force)?;
@@ -101,7 +108,10 @@ pub fn names_tensor(archive: &Path, name: &str, limits: &Limits) -> Result<bool,
 fn may_hold_tensors(index: &Index, number: usize) -> bool {
     let item = &index.items[number];
     let Content::General { block, .. } = index.items[original(index, number)].content else { return false };
-    let as_numbers = index.blocks.get(block as usize).is_some_and(|block| block.coding == BlockCoding::General(GeneralMethod::Numbers));
+    let as_numbers = index
+        .blocks
+        .get(block as usize)
+        .is_some_and(|block| matches!(block.coding, BlockCoding::General(GeneralMethod::Numbers | GeneralMethod::Against)));
     as_numbers || item.path.rsplit_once('.').is_some_and(|(_, extension)| CHECKPOINT_NAMES.contains(&extension.to_lowercase().as_str()))
 }
 

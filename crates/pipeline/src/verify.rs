@@ -6,12 +6,14 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::Instant;
 
+use kolmo_codec::against::Base;
 use kolmo_codec::container::{Fidelity, Index};
 use kolmo_data::source;
 use kolmo_verify::compare::first_difference;
 use kolmo_verify::expand::{self, Expanded, Options, copies};
 use kolmo_verify::paths;
 
+use crate::base;
 use crate::error::Error;
 use crate::expand::about;
 use crate::observe::{Event, Observer, Step};
@@ -31,6 +33,7 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
     let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
     crew.observer.event(&Event::StepStarted { step: Step::Expand });
     let mut reader = program_file::open(archive, &options.limits)?;
+    let base = base::needed(archive, &mut reader, None, options.base.as_deref())?;
     let index = reader.index().clone();
     let fidelity = reader.fidelity();
     let copies = copies(&index);
@@ -40,7 +43,13 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
     let pool = crew.pool.clone();
     expand::blocks(
         &mut reader,
-        &Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: folder.is_some() },
+        &Options {
+            limits: &options.limits,
+            wanted: None,
+            pool: Some(&pool),
+            files: folder.is_some(),
+            base: base.as_ref().map(|base| base as &dyn Base),
+        },
         |outcome| -> Result<(), Error> {
             let block = &parts[outcome.block as usize];
             let same = |item: u32| std::iter::once(item).chain(copies.get(&item).into_iter().flatten().copied());

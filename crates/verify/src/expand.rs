@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io::{Read, Seek};
 use std::panic::AssertUnwindSafe;
 
+use kolmo_codec::against::{Base, BaseId};
 use kolmo_codec::container::{Block, BlockCoding, Content, Contents, Fidelity, Index, Part, ProgramEntry, Reader};
 use kolmo_codec::limits::{Budget, Limits};
 use kolmo_codec::program::Program;
@@ -33,13 +34,15 @@ pub struct Options<'a> {
     /// Whether files are made of images of an archive of fidelity `pixels`; without, [`Expanded::bytes`] is empty there. Their samples are what is
     /// compared, and compressing them again takes a good part of the time.
     pub files: bool,
+    /// What numbers may be coded against; see [`bases`].
+    pub base: Option<&'a dyn Base>,
 }
 
 impl<'a> Options<'a> {
     /// Everything, within `limits`.
     #[must_use]
     pub const fn all(limits: &'a Limits) -> Self {
-        Self { limits, wanted: None, pool: None, files: true }
+        Self { limits, wanted: None, pool: None, files: true, base: None }
     }
 
     fn wants(&self, number: u32) -> bool {
@@ -107,6 +110,35 @@ fn layout(entry: &ProgramEntry) -> Result<Layout, Error> {
     entry.layout.parse().map_err(|_| unknown.into())
 }
 
+/// The files that numbers of an archive are coded against, each once, in the order of their blocks; of all blocks, or of those that are `wanted`.
+/// A block too damaged to say so is passed over: expanding it tells.
+///
+/// # Errors
+/// `LimitExceeded`, `Io`.
+pub fn bases<R: Read + Seek>(reader: &mut Reader<R>, wanted: Option<&[bool]>) -> Result<Vec<BaseId>, Error> {
+    let mut budget = reader.budget();
+    let mut bases: Vec<BaseId> = Vec::new();
+    for number in (0u32..).take(reader.index().blocks.len()) {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        if wanted.is_none_or(|wanted| wanted.get(at).copied().unwrap_or(false))
+            && let Some(base) = reader.base_of(number, &mut budget)?
+            && !bases.iter().any(|known| known.is(&base))
+        {
+            budget.take("names of bases", (base.name.len() as u64).saturating_add(size_of::<BaseId>() as u64), 1)?;
+            bases.push(base);
+        }
+    }
+    Ok(bases)
+}
+
+/// The blocks that hold the items `wanted`, or that of which those are copies.
+#[must_use]
+pub fn blocks_of(contents: &Contents, wanted: impl Fn(u32) -> bool) -> Vec<bool> {
+    let copies = copies(contents.index());
+    let needed = |item: u32| wanted(item) || copies.get(&item).is_some_and(|copies| copies.iter().any(|&copy| wanted(copy)));
+    (0u32..).take(contents.index().blocks.len()).map(|block| contents.parts(block).iter().any(|part| needed(part.item))).collect()
+}
+
 /// Which later items are copies of an item.
 #[must_use]
 pub fn copies(index: &Index) -> HashMap<u32, Vec<u32>> {
@@ -159,10 +191,10 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
                 match reader.block_bytes(number, &mut budget) {
                     Ok(bytes) => {
                         let (contents, programs, sender) = (&contents, &programs, line.sender());
-                        let files = options.files;
+                        let how = How { files: options.files, base: options.base };
                         scope.spawn(move |_| {
                             // A panic is handed on rather than waited for in vain.
-                            let run = AssertUnwindSafe(|| expand_block(contents, programs, number, &bytes, files, &mut budget, spares));
+                            let run = AssertUnwindSafe(|| expand_block(contents, programs, number, &bytes, how, &mut budget, spares));
                             // Nobody listens any more if the sink has given up.
                             let _ = sender.send((number, std::panic::catch_unwind(run)));
                         });
@@ -180,7 +212,7 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
                 started = done.saturating_add(1);
                 let mut budget = Budget::new(left);
                 let bytes = reader.block_bytes(number, &mut budget).map_err(Error::from)?;
-                result = expand_block(&contents, &programs, number, &bytes, options.files, &mut budget, spares);
+                result = expand_block(&contents, &programs, number, &bytes, How { files: options.files, base: options.base }, &mut budget, spares);
             }
             sink(Outcome { block: number, result })?;
             done = done.saturating_add(1);
@@ -190,10 +222,10 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
 }
 
 /// The parts of one general block, with all the memory that the archive does not hold.
-pub(crate) fn one<R: Read + Seek>(reader: &mut Reader<R>, number: u32) -> Result<Vec<Expanded>, Error> {
+pub(crate) fn one<R: Read + Seek>(reader: &mut Reader<R>, number: u32, base: Option<&dyn Base>) -> Result<Vec<Expanded>, Error> {
     let mut budget = reader.budget();
     let bytes = reader.block_bytes(number, &mut budget)?;
-    expand_block(reader, &[], number, &bytes, true, &mut budget, &Spares::default())
+    expand_block(reader, &[], number, &bytes, How { files: true, base }, &mut budget, &Spares::default())
 }
 
 /// Hands out every file of the archive, copies included, a long one in pieces that follow each other. Nothing is handed out before the
@@ -209,9 +241,7 @@ pub fn expand<R: Read + Seek, E: From<Error>>(
     let copies = copies(reader.index());
     let is_wanted = |item: u32| options.wants(item);
     let of = |item: u32| copies.get(&item).map_or(&[][..], Vec::as_slice);
-    let needed = |item: u32| is_wanted(item) || of(item).iter().any(|&copy| is_wanted(copy));
-    let block_wanted: Vec<bool> =
-        (0u32..).take(reader.index().blocks.len()).map(|block| reader.parts(block).iter().any(|part| needed(part.item))).collect();
+    let block_wanted = blocks_of(reader, is_wanted);
     let spares = Spares::default();
     blocks_with(reader, &Options { wanted: Some(&block_wanted), ..*options }, &spares, |outcome| {
         for mut expanded in outcome.result? {
@@ -229,12 +259,19 @@ pub fn expand<R: Read + Seek, E: From<Error>>(
     })
 }
 
+/// What [`Options`] say about each block.
+#[derive(Debug, Clone, Copy)]
+struct How<'a> {
+    files: bool,
+    base: Option<&'a dyn Base>,
+}
+
 fn expand_block(
     contents: &Contents,
     programs: &[(Layout, Program)],
     number: u32,
     coded: &[u8],
-    files: bool,
+    how: How<'_>,
     budget: &mut Budget,
     spares: &Spares,
 ) -> Result<Vec<Expanded>, Error> {
@@ -251,7 +288,7 @@ fn expand_block(
         BlockCoding::General(method) => {
             let total = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.bytes)).ok_or_else(no_block)?;
             let mut raw = spares.take(total);
-            general::decode_into(method, coded, total, budget, &mut raw).map_err(in_block)?;
+            general::decode_into(method, coded, total, how.base, budget, &mut raw).map_err(in_block)?;
             if parts.len() > 1 {
                 // Every part is copied out of the solid block.
                 budget.take("general block", total, 1).map_err(in_block)?;
@@ -267,7 +304,7 @@ fn expand_block(
                 let (recipe, image) = image_of(contents, part, *layout, samples).ok_or_else(no_block)?;
                 budget.take("file of an image", most_bytes(recipe, count), 1).map_err(in_block)?;
                 let are_pixels = contents.fidelity() == Fidelity::Pixels;
-                let bytes = if are_pixels && !files { check_recipe(recipe, &image).map(|()| Vec::new()) } else { rebuild(recipe, &image) };
+                let bytes = if are_pixels && !how.files { check_recipe(recipe, &image).map(|()| Vec::new()) } else { rebuild(recipe, &image) };
                 let bytes = bytes.map_err(|source| Error::Rebuild { path: path(Some(part)), source })?;
                 let digest = if are_pixels { of_image(&image) } else { of_bytes(&bytes) };
                 expanded.push(Expanded { item: part.item, start: 0, bytes, last: true, digest, image: Some(image) });

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use kolmo_codec::against::Base;
 use kolmo_codec::container::{BlockCoding, Content, PIECE_BYTES, Reader};
 
 use crate::Error;
@@ -17,6 +18,7 @@ pub struct ItemBytes<'a, R> {
     position: u64,
     held: Option<Expanded>,
     failure: Option<Error>,
+    base: Option<&'a dyn Base>,
 }
 
 impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
@@ -29,7 +31,14 @@ impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
         };
         let Content::General { block, bytes } = content(item)? else { return None };
         let coding = reader.index().blocks.get(usize::try_from(block).ok()?)?.coding;
-        matches!(coding, BlockCoding::General(_)).then_some(Self { reader, item, block, bytes, position: 0, held: None, failure: None })
+        matches!(coding, BlockCoding::General(_)).then_some(Self { reader, item, block, bytes, position: 0, held: None, failure: None, base: None })
+    }
+
+    /// With what its numbers may be coded against.
+    #[must_use]
+    pub const fn with_base(mut self, base: Option<&'a dyn Base>) -> Self {
+        self.base = base;
+        self
     }
 
     /// Length of the file.
@@ -52,7 +61,7 @@ impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
     /// Expands the block that holds the byte at `position`.
     fn hold(&mut self) -> Result<(), Error> {
         let piece = u32::try_from(self.position.checked_div(PIECE_BYTES).unwrap_or(0)).unwrap_or(u32::MAX);
-        let parts = one(self.reader, self.block.saturating_add(piece))?;
+        let parts = one(self.reader, self.block.saturating_add(piece), self.base)?;
         self.held = parts.into_iter().find(|part| part.item == self.item);
         Ok(())
     }

@@ -50,15 +50,24 @@ pub(crate) fn run(args: &CheckpointArgs) -> Result<()> {
     if args.synthetic > 0 {
         files.extend(make::synthetic(scratch.path(), args.synthetic << 20)?);
     }
+    files.extend(make::epochs(&data, &program, scratch.path())?);
     let mut rows = Vec::new();
     for file in &files {
         println!("{}: {} bytes", file.name, file.bytes()?);
-        rows.push(measure::kolmo(&program, &decoder, file, scratch.path())?);
+        rows.push(measure::kolmo(&program, &decoder, file, None, scratch.path())?);
+        if let Some(base) = &file.base {
+            rows.push(measure::kolmo(&program, &decoder, file, Some(base), scratch.path())?);
+            if version("zstd", "--version").is_some() {
+                rows.push(measure::zstd(file, Some(base), scratch.path())?);
+            }
+            rows.iter().rev().take(3).rev().for_each(|row| println!("  {}", line(row)));
+            continue;
+        }
         if zipnn.is_none() {
             rows.push(measure::zipnn(&args.python, &script, file)?);
         }
         if version("zstd", "--version").is_some() && !file.synthetic {
-            rows.push(measure::zstd(file, scratch.path())?);
+            rows.push(measure::zstd(file, None, scratch.path())?);
         }
         for row in rows.iter().filter(|row| row.file == file.name) {
             println!("  {}", line(row));
@@ -75,14 +84,15 @@ pub(crate) fn run(args: &CheckpointArgs) -> Result<()> {
 
 fn line(row: &Row) -> String {
     let speed = row.decode_seconds.map_or_else(String::new, |seconds| format!(", decodes {:.0} MB/s", row.bytes as f64 / seconds / 1e6));
-    format!("{:<14} {:>12} bytes {:>8.3} %{speed}", row.tool, row.coded_bytes, 100.0 * row.coded_bytes as f64 / row.bytes as f64)
+    format!("{:<22} {:>12} bytes {:>8.3} %{speed}", row.tool, row.coded_bytes, 100.0 * row.coded_bytes as f64 / row.bytes as f64)
 }
 
 fn page(root: &Path, rows: &[Row], zipnn: Option<&str>) -> String {
     let mut text = format!(
         "# Checkpoints\n\nWritten by `cargo xtask bench checkpoint` on {}, {}, commit {}. kolmo's bytes are those of the whole archive of the one file, ZipNN's and zstd's of \
          the coded file. Decoding is timed on one thread, in processor time, the mean of rounds of at least 0.8 s: kolmo's codec on all blocks, from memory to memory that is used again as in expanding (without digests and files), \
-         ZipNN's `decompress` of bytes. `bf16` and `f16` are made of the tensors in single precision, rounded; synthetic ones hold normal values of deviation 0.02 from a seed.\n\n",
+         ZipNN's `decompress` of bytes. `bf16` and `f16` are made of the tensors in single precision, rounded; synthetic ones hold normal values of deviation 0.02 from a seed. \
+         *An epoch later* is the ResNet-20 after a second epoch on the set `cifar10_jpeg` (`kolmo model train --lr 1e-4`), coded alone and against itself after the first.\n\n",
         workspace::today(),
         workspace::cpu(),
         workspace::commit(root)

@@ -9,6 +9,7 @@ pub(super) fn run(session: &Session<'_>, what: &Compress) -> Result<u8, Failure>
     let archive = output_or_beside(what.output.as_ref(), &what.input, "kolmo")?;
     let mut options = session.compress_options((!what.no_learn).then_some(&what.learning), what.pixels);
     options.program.clone_from(&what.program);
+    options.base.clone_from(&what.base);
     options.coding = match what.coding {
         Coding::Auto => None,
         Coding::Direct => Some(kolmo::options::Method::Direct),

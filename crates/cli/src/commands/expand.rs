@@ -23,7 +23,8 @@ pub(super) fn run(session: &Session<'_>, what: &Expand) -> Result<u8, Failure> {
     };
     let summary = {
         let mut watcher = session.watch();
-        kolmo::expand(&what.archive, &output, &session.expand_options(&what.paths), &mut watcher).map_err(Failure::about(&what.archive))?
+        kolmo::expand(&what.archive, &output, &session.expand_options(&what.paths, what.base.as_ref()), &mut watcher)
+            .map_err(Failure::about(&what.archive))?
     };
     session.result("expand_summary", &summary, |paint| render::expand(&summary, &output.display().to_string(), paint));
     Ok(done())
@@ -39,7 +40,7 @@ fn tensor(session: &Session<'_>, what: &Expand) -> Result<u8, Failure> {
     };
     let summary = {
         let _watcher = session.watch();
-        kolmo::expand_tensor(&what.archive, name, output, &session.expand_options(&[])).map_err(Failure::about(&what.archive))?
+        kolmo::expand_tensor(&what.archive, name, output, &session.expand_options(&[], what.base.as_ref())).map_err(Failure::about(&what.archive))?
     };
     session.result("tensor", &summary, |paint| render::tensor(&summary, &output.display().to_string(), paint));
     Ok(done())

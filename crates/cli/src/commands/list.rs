@@ -21,7 +21,7 @@ pub(super) fn run(session: &Session<'_>, what: &List) -> Result<u8, Failure> {
 }
 
 fn tensors(session: &Session<'_>, what: &List) -> Result<u8, Failure> {
-    let tensors = kolmo::tensors(&what.archive, &session.limits()).map_err(Failure::about(&what.archive))?;
+    let tensors = kolmo::tensors(&what.archive, what.base.as_deref(), &session.limits()).map_err(Failure::about(&what.archive))?;
     if session.global.json {
         for tensor in &tensors {
             session.output.json("tensor", tensor);

@@ -122,11 +122,12 @@ impl<'a> Session<'a> {
         Limits { memory_bytes: self.global.max_memory, ..Limits::default() }
     }
 
-    fn expand_options(&self, only: &[String]) -> ExpandOptions {
+    fn expand_options(&self, only: &[String], base: Option<&PathBuf>) -> ExpandOptions {
         ExpandOptions {
             threads: self.global.threads,
             force: self.global.force,
             only: only.to_vec(),
+            base: base.cloned(),
             limits: self.limits(),
             stop: self.interrupt.stop.clone(),
         }
@@ -150,6 +151,7 @@ impl<'a> Session<'a> {
                 priors: !learning.no_priors,
             }),
             program: None,
+            base: None,
             coding: None,
             threads: self.global.threads,
             sample_bytes: self.global.max_memory / 8,

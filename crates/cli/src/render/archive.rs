@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kolmo::summary::{ExpandSummary, InspectSummary, ItemSummary, VerifySummary};
 
-use super::compress::{Page, sizes};
+use super::compress::{Page, base_file, sizes};
 use super::{Paint, counted, grouped, percent, rate, shown, span, symbols};
 
 /// What `expand` wrote.
@@ -77,6 +77,9 @@ pub(crate) fn inspect(summary: &InspectSummary, paint: Paint) -> String {
         counted(summary.blocks, "block", "blocks")
     ));
     page.plain(&format!("{}, {} expanded", counted(summary.files, "file", "files"), counted(summary.file_bytes, "byte", "bytes")));
+    for base in &summary.bases {
+        page.plain(&format!("needs {} to expand (--base)", base_file(base)));
+    }
     sizes(&mut page, &summary.sizes);
     for (place, program) in summary.programs.iter().enumerate() {
         if place == 0 {

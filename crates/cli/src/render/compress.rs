@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use kolmo::summary::{ArchiveSizes, CompressSummary, NamedReason, NumbersSummary, PreprocessSummary, ProgramSummary, SplitRates, TrainSummary};
+use kolmo::summary::{
+    ArchiveSizes, BaseSummary, CompressSummary, NamedReason, NumbersSummary, PreprocessSummary, ProgramSummary, SplitRates, TrainSummary,
+};
 
 use super::{Paint, counted, grouped, percent, rate, share, shown, span, symbols};
 
@@ -55,9 +57,18 @@ pub(crate) fn compress(summary: &CompressSummary, detail: Detail, paint: Paint) 
         let verified = if summary.verified_files == files { paint.good(&verified) } else { paint.bad(&verified) };
         let what = if summary.fidelity == "pixels" { "   (pixels and image facts; not the bytes of the files around them)" } else { "" };
         page.plain(&format!("{verified}{what}"));
+        if let Some(base) = &summary.base {
+            page.plain(&format!("needs {} to expand: keep it, and name it with --base", base_file(base)));
+        }
         page.plain(&format!("written to {}", shown(&summary.archive)));
     }
     page.text
+}
+
+/// Name, size and the first digits of the digest of a base.
+pub(super) fn base_file(base: &BaseSummary) -> String {
+    let digits: String = base.blake3.chars().take(12).collect();
+    format!("{} ({}, BLAKE3 {digits}...)", shown(&base.name), counted(base.bytes, "byte", "bytes"))
 }
 
 /// The page one `train` or `tune` leaves behind. With `brief`, its last lines only.
@@ -302,7 +313,12 @@ fn numbers(page: &mut Page, numbers: &NumbersSummary) {
     if numbers.files == 0 {
         return;
     }
-    let ways = [("plane by plane", numbers.as_numbers), ("by zstd", numbers.by_zstd), ("stored", numbers.stored)];
+    let ways = [
+        ("against the base", numbers.against_base),
+        ("plane by plane", numbers.as_numbers),
+        ("by zstd", numbers.by_zstd),
+        ("stored", numbers.stored),
+    ];
     let ways: Vec<String> =
         ways.into_iter().filter(|&(_, bytes)| bytes > 0).map(|(way, bytes)| format!("{} {way}", share(bytes, numbers.bytes))).collect();
     page.line(&format!(

@@ -42,6 +42,7 @@ fn summary() -> CompressSummary {
             ..ProgramSummary::default()
         }],
         coding: CodingSummary { ideal_bytes: 600_000.0, payload_bytes: 601_200, subpixels: 1_560_160, ..CodingSummary::default() },
+        base: Some(BaseSummary { name: "before.pt".into(), bytes: 1234, blake3: "ab".repeat(32) }),
         numbers: NumbersSummary { files: 2, bytes: 4_000_000, coded_bytes: 3_000_000, as_numbers: 4_000_000, ..NumbersSummary::default() },
         sizes: ArchiveSizes { total: 625_000, payload: 601_200, programs: 11_500, index: 12_300, ..ArchiveSizes::default() },
         rate_bpsp: 3.2048,
@@ -70,7 +71,7 @@ fn the_five_steps_and_the_last_lines_are_there() {
         "overhead 0.20 %",
         "tuned          3.012        3.040       -",
         " 625,000 bytes   3.205 bpsp   61.0 % of the input   1 min 12 s",
-        " verified 2,000/2,000 files\n written to set.kolmo\n",
+        " verified 2,000/2,000 files\n needs before.pt (1,234 bytes, BLAKE3 abababababab...) to expand: keep it, and name it with --base\n written to set.kolmo\n",
     ] {
         assert!(text.contains(said), "`{said}` is missing in\n{text}");
     }

@@ -49,6 +49,15 @@ impl<'a> Fields<'a> {
         self.array()
     }
 
+    pub(crate) fn digest32(&mut self) -> Result<[u8; 32], Error> {
+        self.array()
+    }
+
+    /// All that was not read yet.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// A varint: 7 bits a byte, low bits first, the high bit says that more follow; no longer than needed.
     pub(crate) fn varint(&mut self) -> Result<u64, Error> {
         let mut value = 0u64;

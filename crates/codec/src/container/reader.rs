@@ -5,12 +5,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::Error;
+use crate::against::{self, BaseId};
 use crate::container::fields::Fields;
 use crate::container::header::{HEADER_BYTES, Header, TRAILER_BYTES};
 use crate::container::index::SectionFacts;
 use crate::container::recipes::Recipes;
 use crate::container::writer::archive_digest;
 use crate::container::{Block, BlockCoding, Fidelity, Index, Part, Sizes, layout_name};
+use crate::general::GeneralMethod;
 use crate::limits::{Budget, Limits};
 use crate::weights::{self, Coder};
 use crate::{general, limits};
@@ -114,6 +116,19 @@ impl<R: Read + Seek> Reader<R> {
         let entry = entry.ok_or(Error::InvalidArgument { what: "there is no block of this number" })?;
         self.input.seek(SeekFrom::Start(entry.offset)).map_err(|error| Error::io("seek in", &error))?;
         section(&mut self.input, "block", entry.coded_bytes, budget)
+    }
+
+    /// The base that block number `block` says its numbers are coded against; `None` if there is no such block or it names none that can be read.
+    ///
+    /// # Errors
+    /// `LimitExceeded`, `Truncated`, `Io`.
+    pub fn base_of(&mut self, block: u32, budget: &mut Budget) -> Result<Option<BaseId>, Error> {
+        let entry = usize::try_from(block).ok().and_then(|block| self.contents.index.blocks.get(block));
+        let Some(entry) = entry.filter(|entry| entry.coding == BlockCoding::General(GeneralMethod::Against)) else { return Ok(None) };
+        self.input.seek(SeekFrom::Start(entry.offset)).map_err(|error| Error::io("seek in", &error))?;
+        let head = section(&mut self.input, "block", entry.coded_bytes.min(against::HEAD_BYTES), budget)?;
+        budget.give(head.len() as u64);
+        Ok(against::base_of(&head).ok())
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct File {
     /// As ZipNN calls it.
     pub(crate) dtype: &'static str,
     pub(crate) synthetic: bool,
+    /// The checkpoint before it.
+    pub(crate) base: Option<PathBuf>,
 }
 
 impl File {
@@ -50,20 +52,51 @@ pub(crate) fn real(set: &Path, kolmo: &Path, scratch: &Path) -> Result<Vec<File>
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let tensors = tensors(kolmo, &path, scratch)?;
-        files.push(File { name, path, dtype: "float32", synthetic: false });
+        files.push(File { name, path, dtype: "float32", synthetic: false, base: None });
         for (suffix, dtype, zipnn) in HALVES {
-            let half: Vec<(String, Vec<u64>, Vec<u8>)> = tensors
-                .iter()
-                .filter(|tensor| matches!(tensor.dtype.as_str(), "F32" | "Float"))
-                .map(|tensor| (tensor.name.clone(), tensor.shape.clone(), halved(&bytes[tensor.offset..][..tensor.bytes], dtype)))
-                .collect();
             let (name, path) = (format!("{stem} {suffix}"), scratch.join(format!("{stem}-{suffix}.safetensors")));
-            write(&path, dtype, &half)?;
-            files.push(File { name, path, dtype: zipnn, synthetic: false });
+            write_half(&path, dtype, &tensors, &bytes)?;
+            files.push(File { name, path, dtype: zipnn, synthetic: false, base: None });
         }
     }
     if files.is_empty() {
         bail!("{} holds no checkpoint", set.display())
+    }
+    Ok(files)
+}
+
+/// Its tensors in single precision, rounded.
+fn write_half(path: &Path, dtype: &str, tensors: &[Tensor], bytes: &[u8]) -> Result<()> {
+    let singles = tensors.iter().filter(|tensor| matches!(tensor.dtype.as_str(), "F32" | "Float"));
+    let half = |tensor: &Tensor| (tensor.name.clone(), tensor.shape.clone(), halved(&bytes[tensor.offset..][..tensor.bytes], dtype));
+    write(path, dtype, &singles.map(half).collect::<Vec<_>>())
+}
+
+/// The set's ResNet-20 after two epochs of further training, each with the same after one; none if the images are missing.
+pub(crate) fn epochs(data: &Path, kolmo: &Path, scratch: &Path) -> Result<Vec<File>> {
+    let (images, network) = (data.join("cifar10_jpeg"), data.join("checkpoint/resnet_cifar10_resnet20-12fca82f.th"));
+    if !images.is_dir() || !network.is_file() {
+        println!("checkpoints of two epochs are left out: the set `cifar10_jpeg` or the ResNet-20 is missing");
+        return Ok(vec![]);
+    }
+    let (first, second) = (scratch.join("epoch1.safetensors"), scratch.join("epoch2.safetensors"));
+    for (from, to) in [(&network, &first), (&first, &second)] {
+        println!("training for {}", to.display());
+        let words = ["model", "train", "--json", "--threads", "1", "--arch", "resnet20", "--epochs", "1", "--lr", "1e-4", "--from"];
+        child::measure_success(Command::new(kolmo).args(words).arg(from).arg("--data").arg(&images).arg("-o").arg(to))?;
+    }
+    let mut files = Vec::new();
+    for (suffix, dtype, zipnn) in [("f32", "F32", "float32"), HALVES[0], HALVES[1]] {
+        let [before, after] = [&first, &second].map(|path| path.with_extension(format!("{suffix}.safetensors")));
+        for (path, to) in [(&first, &before), (&second, &after)] {
+            if dtype == "F32" {
+                std::fs::copy(path, to).with_context(|| format!("{} cannot be written", to.display()))?;
+            } else {
+                let bytes = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+                write_half(to, dtype, &tensors(kolmo, path, scratch)?, &bytes)?;
+            }
+        }
+        files.push(File { name: format!("resnet20 an epoch later {suffix}"), path: after, dtype: zipnn, synthetic: false, base: Some(before) });
     }
     Ok(files)
 }
@@ -157,7 +190,7 @@ pub(crate) fn synthetic(scratch: &Path, bytes: u64) -> Result<Vec<File>> {
             let half: Vec<_> = single.iter().map(|(name, shape, bytes)| (name.clone(), shape.clone(), halved(bytes, dtype))).collect();
             write(&path, dtype, &half)?;
         }
-        files.push(File { name, path, dtype: zipnn, synthetic: true });
+        files.push(File { name, path, dtype: zipnn, synthetic: true, base: None });
     }
     Ok(files)
 }

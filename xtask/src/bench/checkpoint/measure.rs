@@ -1,5 +1,6 @@
 //! One tool on one file.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -29,19 +30,22 @@ pub(crate) fn build_decoder(root: &Path) -> Result<PathBuf> {
     Ok(workspace::target_dir(root).join("release/examples").join(format!("numbers{}", std::env::consts::EXE_SUFFIX)))
 }
 
-pub(crate) fn kolmo(program: &Path, decoder: &Path, file: &File, scratch: &Path) -> Result<Row> {
+/// Alone or against `base`.
+pub(crate) fn kolmo(program: &Path, decoder: &Path, file: &File, base: Option<&Path>, scratch: &Path) -> Result<Row> {
+    let with = || base.into_iter().flat_map(|base| [OsStr::new("--base"), base.as_os_str()]);
     let (archive, back) = (scratch.join("x.kolmo"), scratch.join("back"));
-    child::measure_success(Command::new(program).args(["compress", "--json", "--force", "-o"]).arg(&archive).arg(&file.path))?;
-    child::measure_success(Command::new(program).args(["expand", "--json", "--force", "-o"]).arg(&back).arg(&archive))?;
+    child::measure_success(Command::new(program).args(["compress", "--json", "--force", "-o"]).arg(&archive).arg(&file.path).args(with()))?;
+    child::measure_success(Command::new(program).args(["expand", "--json", "--force", "-o"]).arg(&back).arg(&archive).args(with()))?;
     let expanded = back.join(file.path.file_name().unwrap_or_default());
     let identical = fingerprint::sha256(&expanded)? == fingerprint::sha256(&file.path)?;
     std::fs::remove_dir_all(&back).with_context(|| format!("{} cannot be removed", back.display()))?;
-    let timed = child::measure_success(Command::new(decoder).arg(&archive))?;
+    let timed = child::measure_success(Command::new(decoder).arg(&archive).args(base))?;
     let text = String::from_utf8_lossy(&timed.stdout).into_owned();
     let seconds = text.split_once("decoded in ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
     let coded_bytes = std::fs::metadata(&archive).context("the archive cannot be read")?.len();
     let decode_seconds = Some(seconds.with_context(|| format!("the example said `{text}`"))?);
-    Ok(Row { file: file.name.clone(), bytes: file.bytes()?, tool: "kolmo".into(), coded_bytes, decode_seconds, identical })
+    let tool = if base.is_some() { "kolmo --base" } else { "kolmo" }.to_owned();
+    Ok(Row { file: file.name.clone(), bytes: file.bytes()?, tool, coded_bytes, decode_seconds, identical })
 }
 
 /// A line of `xtask/zipnn_rival.py`.
@@ -81,11 +85,13 @@ pub(crate) fn zipnn(python: &Path, script: &Path, file: &File) -> Result<Row> {
     })
 }
 
-/// zstd -19 for its size; its speed is not a coder's of numbers.
-pub(crate) fn zstd(file: &File, scratch: &Path) -> Result<Row> {
+/// zstd -19 for its size, with `base` for a dictionary; its speed is not a coder's of numbers.
+pub(crate) fn zstd(file: &File, base: Option<&Path>, scratch: &Path) -> Result<Row> {
     let packed = scratch.join("x.zst");
-    child::measure_success(Command::new("zstd").args(["-19", "-q", "-f", "-o"]).arg(&packed).arg(&file.path))?;
+    let patch = || base.map(|base| format!("--patch-from={}", base.display()));
+    let tool = if base.is_some() { "zstd -19 --patch-from" } else { "zstd -19" }.to_owned();
+    child::measure_success(Command::new("zstd").args(["-19", "-q", "-f", "-o"]).arg(&packed).args(patch()).arg(&file.path))?;
     let coded_bytes = std::fs::metadata(&packed).context("zstd's file cannot be read")?.len();
-    child::measure_success(Command::new("zstd").args(["-t", "-q"]).arg(&packed))?;
-    Ok(Row { file: file.name.clone(), bytes: file.bytes()?, tool: "zstd -19".into(), coded_bytes, decode_seconds: None, identical: true })
+    child::measure_success(Command::new("zstd").args(["-t", "-q"]).args(patch()).arg(&packed))?;
+    Ok(Row { file: file.name.clone(), bytes: file.bytes()?, tool, coded_bytes, decode_seconds: None, identical: true })
 }
