@@ -7,7 +7,7 @@ use std::time::Instant;
 use kolmo_codec::container::{BlockCoding, Content, Reader};
 use kolmo_codec::limits::Budget;
 use kolmo_codec::program::Program;
-use kolmo_codec::{Limits, block};
+use kolmo_codec::{Limits, block, block::ImageRef, block::Method};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: decode ARCHIVE [BLOCKS]")?;
@@ -25,7 +25,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => None,
         };
         let shapes: Vec<_> = reader.parts(number).iter().filter_map(|part| shape(part.item)).collect();
-        let bytes = reader.block_bytes(number, &mut budget)?;
+        let mut bytes = reader.block_bytes(number, &mut budget)?;
+        let mut method = method;
+        if method == Method::Direct && std::env::args().len() > 3 {
+            let images = block::decode_as(method, &programs[program as usize], &shapes, &bytes, &mut budget)?;
+            let refs: Vec<_> = shapes.iter().zip(&images).map(|(&(height, width), samples)| ImageRef { height, width, samples }).collect();
+            let encoded = block::encode_as(Method::Lanes, &programs[program as usize], &refs)?;
+            println!("{} {}", bytes.len(), encoded.bytes.len());
+            (bytes, method) = (encoded.bytes, Method::Lanes);
+            let begun = Instant::now();
+            let again = block::decode_as(method, &programs[program as usize], &shapes, &bytes, &mut budget)?;
+            println!("{}", begun.elapsed().as_secs_f64());
+            assert!(again == images);
+        }
         let begun = Instant::now();
         let images = block::decode_as(method, &programs[program as usize], &shapes, &bytes, &mut budget)?;
         seconds += begun.elapsed().as_secs_f64();

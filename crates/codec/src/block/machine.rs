@@ -28,12 +28,9 @@ pub(super) struct Cell {
 
 /// Codes symbols under the distributions that a Program gives.
 pub(super) trait Code<S> {
-    /// Whether distributions are to be prepared for [`Mixtures::find`].
-    const FINDS: bool;
-
     /// Codes channel `c` (in coding order) of the pixels of a batch. `symbols` are those in the planes, which only an encoder knows; afterwards they are
     /// those that were coded.
-    fn code(&mut self, planes: &[Plane<S>], c: usize, places: &[Place], mixtures: &Mixtures, symbols: &mut [S]) -> Result<(), Error>;
+    fn code(&mut self, planes: &[Plane<S>], c: usize, places: &[Place], mixtures: &mut Mixtures, symbols: &mut [S]) -> Result<(), Error>;
 }
 
 /// A Program ready to run, with the memory its later stages look back into.
@@ -229,9 +226,6 @@ impl<'p, S: Sample> Machine<'p, S> {
             *reference = bases[c].into() + follows.map_or(0, residual);
         }
         self.mixtures.set(cells.len(), &self.logits, out.output_stride(), &references, &self.spikes);
-        if C::FINDS {
-            self.mixtures.prepare(cells.len());
-        }
         let mut symbols = [S::default(); BATCH];
         let symbols = &mut symbols[..cells.len()];
         for (symbol, cell) in symbols.iter_mut().zip(cells) {
@@ -240,7 +234,7 @@ impl<'p, S: Sample> Machine<'p, S> {
         }
         self.places.clear();
         self.places.extend(cells.iter().map(|cell| Place { image: cell.image, y: cell.y, x: cell.x }));
-        code.code(planes, c, &self.places, &self.mixtures, symbols)?;
+        code.code(planes, c, &self.places, &mut self.mixtures, symbols)?;
         for (((cell, bases), residuals), &mut symbol) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(symbols) {
             let plane = &mut planes[cell.image];
             let sample = S::of(symbol.value() << log2_scale);

@@ -17,6 +17,15 @@ pub(crate) struct Mixtures {
     lanes: Option<Lanes>,
 }
 
+/// Symbols of a group, and where the share of each begins and how wide it is.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+pub(crate) struct Found {
+    pub(crate) symbols: [u16; GROUP],
+    pub(crate) lefts: [u32; GROUP],
+    pub(crate) widths: [u32; GROUP],
+}
+
 /// Runs a function of the lanes, or the other way.
 macro_rules! either {
     ($self:ident, $lanes:ident => $side_by_side:expr, $one_by_one:expr) => {{
@@ -66,10 +75,26 @@ impl Mixtures {
         either!(mut self, lanes => lanes.prepare(cells), self.single[..cells].iter_mut().for_each(Mixture::prepare))
     }
 
+    /// The same ahead of [`Mixtures::find_group`].
+    pub(crate) fn prepare_groups(&mut self, cells: usize) {
+        // Side by side, nothing pays ahead of the quantiles.
+        self.single.iter_mut().take(cells).for_each(Mixture::prepare);
+    }
+
     /// [`Mixture::find`] of one of them.
     #[inline]
     pub(crate) fn find(&self, lane: usize, quantile: u32) -> (u16, u32, u32) {
         either!(self, lanes => lanes.find(lane, quantile), self.single[lane].find(quantile))
+    }
+
+    /// [`Mixture::find`] of a group of them, of which the first `count` are wanted, each by its own quantile; `from` is a multiple of [`GROUP`].
+    #[inline]
+    pub(crate) fn find_group(&self, from: usize, count: usize, quantiles: &[u32; GROUP], found: &mut Found) {
+        either!(self, lanes => lanes.find_group(from, count, quantiles, found), {
+            for (i, (mixture, &quantile)) in self.single[from..][..count].iter().zip(quantiles).enumerate() {
+                (found.symbols[i], found.lefts[i], found.widths[i]) = mixture.find(quantile);
+            }
+        })
     }
 
     /// [`Mixture::mass_below`] of a group of them, of which the first `count` are wanted, the symbol of each its own; `from` is a multiple of [`GROUP`].

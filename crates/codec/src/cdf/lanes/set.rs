@@ -133,6 +133,7 @@ impl Lanes {
                 spread = _mm512_add_epi32(spread, _mm512_mullo_epi32(weight, *scale));
             }
         }
+        self.scales.store(from, _mm512_srai_epi32::<16>(spread));
         let stride = _mm512_srai_epi32::<24>(spread);
         self.strides.store(from, _mm512_min_epi32(_mm512_max_epi32(stride, _mm512_setzero_si512()), _mm512_set1_epi32(2)));
     }

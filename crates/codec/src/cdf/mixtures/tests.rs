@@ -35,6 +35,14 @@ fn every_kernel_sets_and_evaluates_a_batch_alike() {
                             let [got, want] = [&mixtures, &plain].map(|mixtures| mixtures.masses_below(from, count, &symbols));
                             assert_eq!(got[..count], want[..count], "{told}");
                         }
+                        let mut quantiles = [0; GROUP];
+                        let mut found = Found::default();
+                        quantiles.iter_mut().for_each(|quantile| *quantile = roll(1 << 24) as u32);
+                        mixtures.find_group(from, count, &quantiles, &mut found);
+                        for i in 0..count {
+                            let got = (found.symbols[i], found.lefts[i], found.widths[i]);
+                            assert_eq!(got, plain.find(from + i, quantiles[i]), "{told}");
+                        }
                         for lane in from..from + count {
                             let quantile = roll(1 << 24) as u32;
                             assert_eq!(mixtures.find(lane, quantile), plain.find(lane, quantile), "{told}");
@@ -44,6 +52,9 @@ fn every_kernel_sets_and_evaluates_a_batch_alike() {
                     for (symbol, edges) in edges.windows(2).enumerate() {
                         for quantile in [edges[0], edges[1] - 1] {
                             assert_eq!(mixtures.find(0, quantile), (symbol as u16, edges[0], edges[1] - edges[0]), "{told}");
+                            let mut found = Found::default();
+                            mixtures.find_group(0, 1, &[quantile; GROUP], &mut found);
+                            assert_eq!((found.symbols[0], found.lefts[0], found.widths[0]), (symbol as u16, edges[0], edges[1] - edges[0]), "{told}");
                         }
                     }
                 }
