@@ -10,6 +10,7 @@
     reason = "shapes are validated before the walk, and every index follows from them"
 )]
 
+mod around;
 mod machine;
 mod ring;
 mod walk;

@@ -7,6 +7,7 @@ use super::{GROUP, Mixture};
 use crate::alphabet::Alphabet;
 use crate::block::BATCH;
 use crate::kernel::Kernel;
+use crate::sample::Sample;
 
 /// The distributions of a batch of symbols: see [`Mixture`].
 #[derive(Debug)]
@@ -58,13 +59,22 @@ impl Mixtures {
         }
     }
 
-    /// Sets the first `cells` of them, each as [`Mixture::set`] does. Outputs of pixel `i` begin at `i * stride` and are there for a whole batch; `spikes` are
-    /// the symbols of each spike.
-    pub(crate) fn set(&mut self, cells: usize, outputs: &[i32], stride: usize, references: &[i32; BATCH], spikes: &[[u16; BATCH]]) {
-        either!(mut self, lanes => lanes.set(cells, outputs, stride, references, spikes), {
+    /// Sets the first `cells` of them, those of channel `c`, each as [`Mixture::set`] does. Outputs of pixel `i` begin at `i * stride` and are there for a whole
+    /// batch; `spikes` are the pixels that each spike sees, as planes hold them.
+    pub(crate) fn set<S: Sample>(
+        &mut self,
+        cells: usize,
+        outputs: &[i32],
+        stride: usize,
+        references: &[i32; BATCH],
+        spikes: &[[S::Pixel; BATCH]],
+        c: usize,
+    ) {
+        either!(mut self, lanes => lanes.set(cells, outputs, stride, references, S::words(spikes), c), {
             let mut values = [0u16; u8::MAX as usize];
             for (i, (mixture, outputs)) in self.single[..cells].iter_mut().zip(outputs.chunks_exact(stride)).enumerate() {
-                values.iter_mut().zip(spikes).for_each(|(value, spike)| *value = spike[i]);
+                let log2_scale = mixture.alphabet.log2_scale();
+                values.iter_mut().zip(spikes).for_each(|(value, spike)| *value = (S::get(spike[i], c).value() >> log2_scale) as u16);
                 mixture.set(&outputs[..mixture.outputs()], references[i], &values[..spikes.len()]);
             }
         })

@@ -17,13 +17,14 @@ fn every_kernel_sets_and_evaluates_a_batch_alike() {
                 let outputs: Vec<i32> = (0..stride * BATCH).map(|_| (roll(2 * spread) - spread) as i32).collect();
                 let mut references = [0; BATCH];
                 references.iter_mut().for_each(|reference| *reference = roll(511) as i32 - 255);
-                let mut spikes = vec![[0u16; BATCH]; n_spikes];
-                spikes.as_flattened_mut().iter_mut().for_each(|value| *value = roll(1 << bit_depth) as u16);
+                let mut spikes = vec![[0u32; BATCH]; n_spikes];
+                spikes.as_flattened_mut().iter_mut().for_each(|value| *value = roll(1 << 32) as u32);
+                let c = roll(4) as usize;
                 let mut plain = Mixtures::new(Kernel::Scalar, bit_depth.into(), components, n_spikes);
-                plain.set(cells, &outputs, stride, &references, &spikes);
+                plain.set::<u8>(cells, &outputs, stride, &references, &spikes, c);
                 for kernel in Kernel::all() {
                     let mut mixtures = Mixtures::new(kernel, bit_depth.into(), components, n_spikes);
-                    mixtures.set(cells, &outputs, stride, &references, &spikes);
+                    mixtures.set::<u8>(cells, &outputs, stride, &references, &spikes, c);
                     mixtures.prepare(cells);
                     let told = format!("{kernel:?}, {bit_depth} bits, {components} + {n_spikes} parts");
                     for from in (0..cells).step_by(GROUP) {
