@@ -129,13 +129,19 @@ impl<'p, S: Sample> Machine<'p, S> {
         self.around.look(planes, cells, Strides { narrow: narrow_stride, wide: wide_stride }, &mut self.narrow[0], &mut self.wide);
         for index in 0..self.stages.len() {
             if index > 0 {
-                (narrow_stride, wide_stride) = self.look_back(index, planes, cells, narrow_stride);
+                // Usual numbers of features are copied without a call.
+                (narrow_stride, wide_stride) = match self.rings[index - 1].width {
+                    32 => self.look_back::<32>(index, planes, cells, narrow_stride),
+                    64 => self.look_back::<64>(index, planes, cells, narrow_stride),
+                    _ => self.look_back::<0>(index, planes, cells, narrow_stride),
+                };
             }
             narrow_stride = self.run_stage(index, narrow_stride, wide_stride, cells.len());
-            if let Some(ring) = self.rings.get_mut(index) {
-                for (cell, features) in cells.iter().zip(self.narrow[0].chunks_exact(narrow_stride)) {
-                    ring.keep_features(ring.pixel(cell.row, cell.x), &features[..ring.width]);
-                }
+            match self.rings.get_mut(index) {
+                Some(ring) if ring.width == 32 => ring.keep_features::<32>(cells, &self.narrow[0], narrow_stride),
+                Some(ring) if ring.width == 64 => ring.keep_features::<64>(cells, &self.narrow[0], narrow_stride),
+                Some(ring) => ring.keep_features::<0>(cells, &self.narrow[0], narrow_stride),
+                None => {}
             }
         }
         for c in 0..self.heads.len() {
@@ -150,8 +156,8 @@ impl<'p, S: Sample> Machine<'p, S> {
         Ok(())
     }
 
-    /// Gathers the inputs of stage `index` from the features in `narrow[0]` and the ring; returns the new strides.
-    fn look_back(&mut self, index: usize, planes: &[Plane<S>], cells: &[Cell], stride: usize) -> (usize, usize) {
+    /// Gathers the inputs of stage `index` from the features in `narrow[0]` and the ring, of `WIDTH` features or (0) any number; returns the new strides.
+    fn look_back<const WIDTH: usize>(&mut self, index: usize, planes: &[Plane<S>], cells: &[Cell], stride: usize) -> (usize, usize) {
         let ring = &self.rings[index - 1];
         let taps = &self.program.stages[index].taps;
         let (narrow_stride, wide_stride) = (self.stages[index][0].narrow_stride(), self.stages[index][0].wide_stride());
@@ -159,7 +165,7 @@ impl<'p, S: Sample> Machine<'p, S> {
         let channels = self.program.channels();
         for (i, ((cell, from), narrow)) in cells.iter().zip(here.chunks_exact(stride)).zip(next.chunks_exact_mut(narrow_stride)).enumerate() {
             let (own, seen) = narrow.split_at_mut(ring.width);
-            copy(&from[..ring.width], own);
+            copy::<WIDTH>(&from[..ring.width], own);
             let width = planes[cell.image].width;
             let inside = ring.is_inside(cell.y, cell.x, width);
             for (number, (tap, features)) in taps.iter().zip(seen.chunks_exact_mut(ring.width)).enumerate() {
@@ -169,7 +175,7 @@ impl<'p, S: Sample> Machine<'p, S> {
                 let wide = &mut self.wide[i * wide_stride + number * channels..][..MAX_CHANNELS];
                 if inside || x < width && cell.y >= up {
                     let pixel = ring.pixel(cell.row - up, x);
-                    ring.read_features(pixel, features);
+                    ring.read_features::<WIDTH>(pixel, features);
                     wide.copy_from_slice(&ring.residuals(pixel));
                 } else {
                     features.fill(0);

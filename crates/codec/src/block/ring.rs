@@ -5,6 +5,7 @@
     reason = "shapes are validated before the walk, and every index follows from them"
 )]
 
+use super::machine::Cell;
 use crate::context::MAX_CHANNELS;
 use crate::error::Error;
 use crate::kernel::QUAD;
@@ -55,8 +56,8 @@ impl Ring {
 
     /// Writes the features of a pixel to `to`, which is just as long.
     #[inline(always)]
-    pub(super) fn read_features(&self, pixel: usize, to: &mut [u8]) {
-        copy(&self.features[pixel * self.width..][..self.width], to);
+    pub(super) fn read_features<const WIDTH: usize>(&self, pixel: usize, to: &mut [u8]) {
+        copy::<WIDTH>(&self.features[pixel * self.width..][..self.width], to);
     }
 
     #[inline(always)]
@@ -64,10 +65,12 @@ impl Ring {
         self.residuals[pixel]
     }
 
-    /// Keeps the features of a pixel, `width` values.
-    #[inline(always)]
-    pub(super) fn keep_features(&mut self, pixel: usize, features: &[u8]) {
-        copy(features, &mut self.features[pixel * self.width..][..self.width]);
+    /// Keeps the features of pixels, which begin `stride` values apart.
+    pub(super) fn keep_features<const WIDTH: usize>(&mut self, cells: &[Cell], features: &[u8], stride: usize) {
+        for (cell, features) in cells.iter().zip(features.chunks_exact(stride)) {
+            let pixel = self.pixel(cell.row, cell.x);
+            copy::<WIDTH>(&features[..self.width], &mut self.features[pixel * self.width..][..self.width]);
+        }
     }
 
     /// Keeps the residuals of a pixel.
@@ -77,19 +80,11 @@ impl Ring {
     }
 }
 
-/// Copies features: usual numbers of them without a call.
+/// Copies `WIDTH` features, or (0) as many as there are.
 #[inline(always)]
-pub(super) fn copy(from: &[u8], to: &mut [u8]) {
-    fn whole<const N: usize>(from: &[u8], to: &mut [u8]) -> bool {
-        match (<&[u8; N]>::try_from(from), <&mut [u8; N]>::try_from(to)) {
-            (Ok(from), Ok(to)) => {
-                *to = *from;
-                true
-            }
-            _ => false,
-        }
-    }
-    if !whole::<32>(from, to) && !whole::<64>(from, to) && !whole::<48>(from, to) && !whole::<16>(from, to) {
-        to.copy_from_slice(from);
+pub(super) fn copy<const WIDTH: usize>(from: &[u8], to: &mut [u8]) {
+    match (from.first_chunk::<WIDTH>(), to.first_chunk_mut::<WIDTH>()) {
+        (Some(from), Some(to)) if WIDTH > 0 => *to = *from,
+        _ => to.copy_from_slice(from),
     }
 }

@@ -7,9 +7,9 @@
 )]
 
 use std::arch::x86_64::{
-    __m128i, __m512i, _mm_storeu_si128, _mm512_add_epi64, _mm512_cvtepi32_epi8, _mm512_cvtsepi32_epi8, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32,
-    _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_max_epi32, _mm512_max_epi64, _mm512_min_epi64, _mm512_mul_epi32, _mm512_set1_epi32,
-    _mm512_set1_epi64, _mm512_setzero_si512, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512,
+    __m128i, __m512i, _mm_storeu_si128, _mm512_add_epi64, _mm512_cvtepi32_epi8, _mm512_cvtsepi32_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512,
+    _mm512_mask_blend_epi32, _mm512_max_epi32, _mm512_max_epi64, _mm512_min_epi64, _mm512_mul_epi32, _mm512_set1_epi32, _mm512_set1_epi64,
+    _mm512_setzero_si512, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512,
 };
 
 use super::packed::Scale;
@@ -176,10 +176,13 @@ unsafe fn sums<const N: usize, const P: usize>(layer: &Packed, panel: usize, row
         }
         for (cell, sums) in sums.iter_mut().enumerate() {
             // SAFETY: `holds`: two wide inputs begin here.
-            let x = unsafe { rows.wide.as_ptr().add((first + cell) * rows.wide_stride + pair * PAIR).cast::<i32>().read_unaligned() };
-            let x = _mm512_set1_epi32(x);
+            let x = unsafe { rows.wide.as_ptr().add((first + cell) * rows.wide_stride + pair * PAIR) };
             for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = _mm512_dpwssd_epi32(*sum, w, x);
+                // The intrinsic becomes two instructions where the compiler hopes to save time.
+                // SAFETY: 32 bits are read from `x`.
+                unsafe {
+                    std::arch::asm!("vpdpwssd {sum}, {w}, dword ptr [{x}]{{1to16}}", sum = inout(zmm_reg) *sum, w = in(zmm_reg) w, x = in(reg) x, options(pure, readonly, nostack, preserves_flags));
+                }
             }
         }
     }

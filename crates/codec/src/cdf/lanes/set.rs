@@ -7,10 +7,12 @@
 )]
 
 use std::arch::x86_64::{
-    __m512i, _MM_CMPINT_NLT, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_and_si512, _mm512_cmp_epu32_mask, _mm512_cmpeq_epi32_mask,
-    _mm512_cmpge_epu32_mask, _mm512_loadu_si512, _mm512_mask_add_epi32, _mm512_mask_blend_epi32, _mm512_mask_mov_epi32, _mm512_maskz_mov_epi32,
-    _mm512_max_epi32, _mm512_min_epi32, _mm512_mul_epu32, _mm512_mullo_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_slli_epi32,
-    _mm512_srai_epi32, _mm512_srl_epi32, _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi32, _mm512_storeu_si512, _mm512_sub_epi32,
+    __m512i, _MM_CMPINT_NLT, _MM_FROUND_NO_EXC, _MM_FROUND_TO_POS_INF, _MM_FROUND_TO_ZERO, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_and_si512,
+    _mm512_cmp_epu32_mask, _mm512_cmpeq_epi32_mask, _mm512_cmpge_epu32_mask, _mm512_cvt_roundepi32_ps, _mm512_cvtepi32_ps, _mm512_cvtepu32_ps,
+    _mm512_cvttps_epu32, _mm512_div_round_ps, _mm512_loadu_si512, _mm512_mask_add_epi32, _mm512_mask_blend_epi32, _mm512_mask_mov_epi32,
+    _mm512_maskz_mov_epi32, _mm512_max_epi32, _mm512_min_epi32, _mm512_mul_epu32, _mm512_mullo_epi32, _mm512_scalef_ps, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srl_epi32, _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi32,
+    _mm512_sub_epi32,
 };
 
 use super::{Lanes, MAX_COMPONENTS, transpose};
@@ -109,16 +111,12 @@ impl Lanes {
         }
         self.likeliest.store(from, likeliest);
 
-        // See `share`.
-        let mut sums = [0u32; GROUP];
-        let mut inverses = [0u32; GROUP];
-        // SAFETY: 16 of 32 bits.
-        unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast::<__m512i>(), sum) };
-        for (inverse, sum) in inverses.iter_mut().zip(sums) {
-            *inverse = ((u64::from(WEIGHTS) << 32) / u64::from(sum.max(1 << 16))) as u32;
-        }
-        // SAFETY: as above.
-        let inverse = unsafe { _mm512_loadu_si512(inverses.as_ptr().cast::<__m512i>()) };
+        // See `share`. Floats only guess: rounded so that the inverse is never too large, and too small by less than 2^11. A share that falls short by
+        // less than one for that is made exact below, as it would be anyway.
+        let rounded_up = _mm512_cvt_roundepi32_ps::<{ _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC }>(_mm512_max_epi32(sum, _mm512_set1_epi32(1 << 16)));
+        let total = _mm512_cvtepu32_ps(_mm512_set1_epi32((WEIGHTS << 16).cast_signed()));
+        let inverse = _mm512_div_round_ps::<{ _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC }>(total, rounded_up);
+        let inverse = _mm512_cvttps_epu32(_mm512_scalef_ps(inverse, _mm512_cvtepi32_ps(_mm512_set1_epi32(16))));
         let odd_inverse = _mm512_srli_epi64::<32>(inverse);
         let mut left = _mm512_set1_epi32(WEIGHTS.cast_signed());
         for row in self.weights[..k].iter_mut().chain(&mut self.spikes) {
