@@ -38,11 +38,11 @@ pub(super) fn linear(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i
 
 /// What becomes of the sums of a panel.
 trait Store {
-    /// Stores what 16 sums of a pixel make at `at`, the index of its first output.
+    /// Stores what 16 sums of a pixel make at `at`, the index of its first output; `SMALL` is [`Packed::is_small`].
     ///
     /// # Safety
     /// The instructions exist, and there are 16 outputs from `at` on.
-    unsafe fn store(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>);
+    unsafe fn store<const SMALL: bool>(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>);
 }
 
 /// Outputs of a ReLU layer.
@@ -51,9 +51,9 @@ struct Hidden<'a>(&'a mut [u8]);
 impl Store for Hidden<'_> {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     #[inline]
-    unsafe fn store(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>) {
+    unsafe fn store<const SMALL: bool>(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>) {
         // Bytes with a sign end at 127, as outputs do.
-        let values = if scaled.is_small {
+        let values = if SMALL {
             _mm512_cvtsepi32_epi8(_mm512_max_epi32(scaled.small(sums), _mm512_setzero_si512()))
         } else {
             _mm512_cvtepi32_epi8(scaled.bounded(sums))
@@ -69,8 +69,8 @@ struct Linear<'a>(&'a mut [i32]);
 impl Store for Linear<'_> {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     #[inline]
-    unsafe fn store(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>) {
-        let values = if scaled.is_small { scaled.small(sums) } else { scaled.bounded(sums) };
+    unsafe fn store<const SMALL: bool>(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>) {
+        let values = if SMALL { scaled.small(sums) } else { scaled.bounded(sums) };
         // SAFETY: as the caller says.
         unsafe { _mm512_storeu_si512(self.0.as_mut_ptr().add(at).cast::<__m512i>(), values) };
     }
@@ -81,7 +81,7 @@ impl Store for Linear<'_> {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn hidden_compiled(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [u8]) {
     // SAFETY: as the caller says.
-    unsafe { run(layer, rows, cells, &mut Hidden(out)) }
+    unsafe { if layer.is_small { run::<true>(layer, rows, cells, &mut Hidden(out)) } else { run::<false>(layer, rows, cells, &mut Hidden(out)) } }
 }
 
 /// # Safety
@@ -89,7 +89,7 @@ unsafe fn hidden_compiled(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &m
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn linear_compiled(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i32]) {
     // SAFETY: as the caller says.
-    unsafe { run(layer, rows, cells, &mut Linear(out)) }
+    unsafe { if layer.is_small { run::<true>(layer, rows, cells, &mut Linear(out)) } else { run::<false>(layer, rows, cells, &mut Linear(out)) } }
 }
 
 /// Hands out the sums of each pixel and panel.
@@ -98,7 +98,7 @@ unsafe fn linear_compiled(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &m
 /// The caller has checked the instructions, [`Rows::holds`], and that there is room for all outputs.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 #[inline]
-unsafe fn run(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Store) {
+unsafe fn run<const SMALL: bool>(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Store) {
     let panels = layer.scales.len();
     for panel in (0..panels).step_by(2) {
         for first in (0..cells).step_by(CELLS) {
@@ -106,12 +106,12 @@ unsafe fn run(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Stor
             // SAFETY: as the caller says; no tile ends behind `cells`.
             unsafe {
                 match (cells >= CELLS, panel + 1 < panels) {
-                    (true, true) => tile::<CELLS, 2>(layer, panel, rows, first.min(cells - CELLS), out),
-                    (true, false) => tile::<CELLS, 1>(layer, panel, rows, first.min(cells - CELLS), out),
+                    (true, true) => tile::<CELLS, 2, SMALL>(layer, panel, rows, first.min(cells - CELLS), out),
+                    (true, false) => tile::<CELLS, 1, SMALL>(layer, panel, rows, first.min(cells - CELLS), out),
                     (false, _) => {
                         for cell in 0..cells {
                             for panel in panel..panels.min(panel + 2) {
-                                tile::<1, 1>(layer, panel, rows, cell, out);
+                                tile::<1, 1, SMALL>(layer, panel, rows, cell, out);
                             }
                         }
                     }
@@ -127,7 +127,7 @@ unsafe fn run(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Stor
 /// The caller has checked the instructions, [`Rows::holds`] for `first + N` pixels, and that there is room for their outputs.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 #[inline]
-unsafe fn tile<const N: usize, const P: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, out: &mut impl Store) {
+unsafe fn tile<const N: usize, const P: usize, const SMALL: bool>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, out: &mut impl Store) {
     // SAFETY: as the caller says.
     let sums = unsafe { sums::<N, P>(layer, panel, rows, first) };
     let stride = layer.output_stride();
@@ -135,7 +135,7 @@ unsafe fn tile<const N: usize, const P: usize>(layer: &Packed, panel: usize, row
         let scaled = Scaled::of(layer, panel + p);
         for (cell, sums) in sums.iter().enumerate() {
             // SAFETY: as the caller says.
-            unsafe { out.store((first + cell) * stride + (panel + p) * LANES, sums[p], &scaled) };
+            unsafe { out.store::<SMALL>((first + cell) * stride + (panel + p) * LANES, sums[p], &scaled) };
         }
     }
 }
@@ -192,7 +192,6 @@ unsafe fn sums<const N: usize, const P: usize>(layer: &Packed, panel: usize, row
 /// A [`Scale`] in registers.
 struct Scaled<'a> {
     scale: &'a Scale,
-    is_small: bool,
     bounds: (i64, i64),
     /// Of even lanes and of odd ones.
     factor: [__m512i; 2],
@@ -211,7 +210,6 @@ impl<'a> Scaled<'a> {
         let factor = load(scale.factor.as_ptr().cast::<i64>());
         Self {
             scale,
-            is_small: layer.is_small,
             bounds: layer.bounds,
             factor: [factor, _mm512_srli_epi64::<32>(factor)],
             offset: [load(scale.offset[0].as_ptr()), load(scale.offset[1].as_ptr())],
