@@ -81,6 +81,9 @@ const MOST_SAMPLES_PER_BYTE: u64 = 1 << 16;
 /// Bytes from which a block is coded by [`Method::Lanes`]: their states take less than 0.15 % of it.
 const LEAST_BYTES_FOR_LANES: u64 = 1 << 16;
 
+/// Most samples of a block that is coded by [`Method::Lanes`] unless that is asked for: an encoder holds eight bytes for each.
+const MOST_SAMPLES_HELD: usize = 1 << 25;
+
 /// Instructions that this machine can compute Programs with, slowest first.
 #[must_use]
 pub fn kernels() -> Vec<&'static str> {
@@ -113,13 +116,17 @@ pub struct Encoded {
     pub ideal_bits: u64,
 }
 
-/// Encodes images under a Program directly: by [`Method::Lanes`] where the block is large enough not to mind their states, else by [`Method::Direct`].
+/// Encodes images under a Program directly: by [`Method::Lanes`] where the block is large enough not to mind their states and small enough to be held in
+/// memory until its end, else by [`Method::Direct`].
 ///
 /// # Errors
 /// Those of [`encode`].
 pub fn encode_directly(program: &Program, images: &[ImageRef<'_>]) -> Result<(Method, Encoded), Error> {
-    let kernel = Kernel::best();
-    let shares = shares(kernel, program, images)?;
+    let samples = images.iter().map(|image| image.samples.len()).sum::<usize>();
+    if samples > MOST_SAMPLES_HELD {
+        return Ok((Method::Direct, encode(program, images)?));
+    }
+    let shares = shares(Kernel::best(), program, images, Shares::held())?;
     let method = if shares.ideal_bits >> 19 >= LEAST_BYTES_FOR_LANES { Method::Lanes } else { Method::Direct };
     Ok((method, shares.encoded(method)))
 }
@@ -142,7 +149,8 @@ pub fn encode_as(method: Method, program: &Program, images: &[ImageRef<'_>]) -> 
 
 fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageRef<'_>]) -> Result<Encoded, Error> {
     match method {
-        Method::Direct | Method::Lanes => Ok(shares(kernel, program, images)?.encoded(method)),
+        Method::Direct => Ok(shares(kernel, program, images, Shares::streamed())?.encoded(method)),
+        Method::Lanes => Ok(shares(kernel, program, images, Shares::held())?.encoded(method)),
         Method::Adaptive if program.is_deep() => Err(Error::InvalidArgument { what: "adaptive coding is for symbols of up to 8 bits" }),
         Method::Adaptive => {
             let mut planes = byte_planes(program, images)?;
@@ -156,18 +164,17 @@ fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageR
 }
 
 /// What every symbol of the images takes under a Program.
-fn shares(kernel: Kernel, program: &Program, images: &[ImageRef<'_>]) -> Result<Shares, Error> {
+fn shares(kernel: Kernel, program: &Program, images: &[ImageRef<'_>], shares: Shares) -> Result<Shares, Error> {
     match &program.wide {
         Some(wide) if program.is_deep() => {
             let planes = images.iter().map(|image| plane(program, image, &wide.symbols(image.samples, program.bit_depth)?));
-            shares_of(kernel, program, &mut planes.collect::<Result<Vec<Plane<u16>>, _>>()?)
+            shares_of(kernel, program, &mut planes.collect::<Result<Vec<Plane<u16>>, _>>()?, shares)
         }
-        _ => shares_of(kernel, program, &mut byte_planes(program, images)?),
+        _ => shares_of(kernel, program, &mut byte_planes(program, images)?, shares),
     }
 }
 
-fn shares_of<S: Sample>(kernel: Kernel, program: &Program, planes: &mut [Plane<S>]) -> Result<Shares, Error> {
-    let mut shares = Shares::default();
+fn shares_of<S: Sample>(kernel: Kernel, program: &Program, planes: &mut [Plane<S>], mut shares: Shares) -> Result<Shares, Error> {
     walk(program, kernel, Method::Direct.slope(program), planes, &mut Budget::new(u64::MAX), &mut shares)?;
     Ok(shares)
 }
@@ -201,28 +208,46 @@ pub fn ideal_bits<S: Sample>(program: &Program, planes: &mut [Plane<S>]) -> Resu
     if planes.iter().any(|plane| plane.alphabet() != program.alphabet() || plane.channels != program.channels()) {
         return Err(Error::InvalidArgument { what: "a plane has another alphabet or other channels than the Program" });
     }
-    Ok(shares_of(Kernel::best(), program, planes)?.ideal_bits)
+    Ok(shares_of(Kernel::best(), program, planes, Shares { ideal_bits: 0, kept: Kept::Nothing })?.ideal_bits)
 }
 
-/// Where the share of every symbol begins and how wide it is, in coding order.
-#[derive(Debug, Default)]
+/// What symbols take, and what is kept of them.
+#[derive(Debug)]
 struct Shares {
-    all: Vec<(u32, u32)>,
-    /// How many of them each group has.
-    groups: Vec<u8>,
     /// Unit 2^-16.
     ideal_bits: u64,
+    kept: Kept,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Nothing,
+    /// Coded one after the other.
+    Stream(RangeEncoder),
+    /// Where the share of every symbol begins and how wide it is, in coding order, and how many of them each group has.
+    All(Vec<(u32, u32)>, Vec<u8>),
 }
 
 impl Shares {
-    fn encoded(&self, method: Method) -> Encoded {
-        let bytes = match method {
-            Method::Lanes => rans::encode(&self.all, &self.groups),
-            Method::Direct | Method::Adaptive => {
+    fn streamed() -> Self {
+        Self { ideal_bits: 0, kept: Kept::Stream(RangeEncoder::default()) }
+    }
+
+    const fn held() -> Self {
+        Self { ideal_bits: 0, kept: Kept::All(Vec::new(), Vec::new()) }
+    }
+
+    /// The block: what was not held is coded by [`Method::Direct`].
+    fn encoded(self, method: Method) -> Encoded {
+        let bytes = match self.kept {
+            Kept::All(all, groups) if method == Method::Lanes => rans::encode(&all, &groups),
+            Kept::All(all, _) => {
                 let mut coder = RangeEncoder::default();
-                self.all.iter().for_each(|&(left, width)| coder.encode(left, width));
+                all.iter().for_each(|&(left, width)| coder.encode(left, width));
                 coder.finish().0
             }
+            Kept::Stream(coder) => coder.finish().0,
+            Kept::Nothing => Vec::new(),
         };
         Encoded { bytes, ideal_bits: self.ideal_bits }
     }
@@ -238,11 +263,16 @@ impl<S: Sample> Code<S> for Shares {
                 mixtures.masses_below(group * GROUP, symbols.len(), &edges)
             };
             let (left, right) = (masses(0), masses(1));
-            for (&left, &right) in left.iter().zip(&right).take(symbols.len()) {
-                self.ideal_bits += cost(right - left);
-                self.all.push((left, right - left));
+            let all = left.iter().zip(&right).take(symbols.len()).map(|(&left, &right)| (left, right - left));
+            self.ideal_bits += all.clone().map(|(_, width)| cost(width)).sum::<u64>();
+            match &mut self.kept {
+                Kept::Nothing => {}
+                Kept::Stream(coder) => all.for_each(|(left, width)| coder.encode(left, width)),
+                Kept::All(held, groups) => {
+                    held.extend(all);
+                    groups.push(symbols.len() as u8);
+                }
             }
-            self.groups.push(symbols.len() as u8);
         }
         Ok(())
     }

@@ -83,7 +83,7 @@ impl Window {
                     let (from, to) = (&plane.samples[start + done..], &mut narrow[to + done..]);
                     match (from.first_chunk::<PIECE>(), to.first_chunk_mut()) {
                         (Some(from), Some(to)) => *to = *from,
-                        _ => to[..run.values - done].copy_from_slice(&from[..run.values - done]),
+                        _ => copy_rest(&from[..run.values - done], to),
                     }
                 }
                 to += run.values;
@@ -124,6 +124,13 @@ impl Window {
         }
         plane.gather_place(y, x, bases, rest);
     }
+}
+
+/// At the end of an image. Apart, or both ways of copying would become one, which calls a function for a few bytes.
+#[cold]
+#[inline(never)]
+fn copy_rest(from: &[u8], to: &mut [u8]) {
+    to[..from.len()].copy_from_slice(from);
 }
 
 #[cfg(test)]

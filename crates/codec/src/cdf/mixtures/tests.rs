@@ -40,9 +40,9 @@ fn every_kernel_sets_and_evaluates_a_batch_alike() {
                         let mut found = Found::default();
                         quantiles.iter_mut().for_each(|quantile| *quantile = roll(1 << 24) as u32);
                         mixtures.find_group(from, count, &quantiles, &mut found);
-                        for i in 0..count {
+                        for (i, &quantile) in quantiles.iter().enumerate().take(count) {
                             let got = (found.symbols[i], found.lefts[i], found.widths[i]);
-                            assert_eq!(got, plain.find(from + i, quantiles[i]), "{told}");
+                            assert_eq!(got, plain.find(from + i, quantile), "{told}");
                         }
                         for lane in from..from + count {
                             let quantile = roll(1 << 24) as u32;
