@@ -58,6 +58,21 @@ fn program() -> Program {
     program
 }
 
+/// Distributions of the same kind, which no network makes: what is left is the walk, neighbours, and the entropy coder.
+fn bare_program() -> Program {
+    let program = program();
+    let none = |n_in: usize, n_out: usize| Dense { n_in, n_out, weights: vec![0; n_in * n_out], step_codes: vec![24; n_out], biases: vec![0; n_out] };
+    let mut bare = Program { stages: vec![Stage { taps: vec![program.spikes[0]], layers: vec![] }], heads: vec![], ..program };
+    bare.stages[0].layers = vec![none(bare.stage_inputs(0), 1)];
+    for c in 0..3 {
+        let mut out = none(1 + c, bare.head_outputs());
+        // Weights, means, scales of 2 to 16 levels; spikes of little weight.
+        out.biases = vec![0, 0, -4096, -4096, 0, 100, -200, 50, 4096, 8192, 12_288, 16_384, -16_384, -16_384, -16_384, -16_384];
+        bare.heads.push(Head { hidden: vec![], out, follows: c.checked_sub(1).map(|c| c as u8) });
+    }
+    bare
+}
+
 /// Smooth pictures with some noise, 100x100 RGB.
 fn pictures(count: usize) -> Vec<Vec<u8>> {
     let mut dice = Dice(5);
@@ -72,11 +87,18 @@ fn blocks(c: &mut Criterion) {
     let shapes = vec![(100, 100); images.len()];
     let mut group = c.benchmark_group(format!("block, {}", block::kernel()));
     group.sample_size(10).throughput(Throughput::Bytes(30_000 * images.len() as u64));
-    for method in [Method::Direct, Method::Adaptive] {
-        group.bench_function(format!("encode {}", method.name()), |b| b.iter(|| block::encode_as(method, &program, black_box(&images))));
-        let bytes = block::encode_as(method, &program, &images).expect("images fit").bytes;
-        let decode = || block::decode_as(method, &program, &shapes, black_box(&bytes), &mut Budget::new(1 << 30));
-        group.bench_function(format!("decode {}", method.name()), |b| b.iter(decode));
+    let bare = bare_program();
+    let ways = [
+        ("direct, one after the other", Method::Direct, &program),
+        ("direct", Method::Lanes, &program),
+        ("direct without a network", Method::Lanes, &bare),
+        ("adaptive", Method::Adaptive, &program),
+    ];
+    for (name, method, program) in ways {
+        group.bench_function(format!("encode {name}"), |b| b.iter(|| block::encode_as(method, program, black_box(&images))));
+        let bytes = block::encode_as(method, program, &images).expect("images fit").bytes;
+        let decode = || block::decode_as(method, program, &shapes, black_box(&bytes), &mut Budget::new(1 << 30));
+        group.bench_function(format!("decode {name}"), |b| b.iter(decode));
     }
     group.finish();
 }

@@ -304,6 +304,16 @@ fn make_missing() {
         put(&golden, "base.safetensors", &corpus::checkpoint::step(0));
     }
 
+    let about = "Two PNG files of 8-bit RGB under built-in Program 0, coded by sixteen coders (format 1.4): groups of sixteen, and shorter ones.";
+    if let Some(golden) = missing("v1.4_lanes", about) {
+        let photo = PRIORS[0].program().expect("a built-in Program");
+        let sound = corpus::archive::of_images_by(Method::Lanes, &photo, &[texture("rgb8", 48, 14, 3), texture("rgb8", 32, 12, 4)]);
+        put(&golden, "archive.kolmo", &sound.bytes);
+        sound.files.iter().for_each(|(path, bytes)| put(&golden.join("files"), path, bytes));
+        write_json(&golden, "list.json", &said_by_list(&golden.join("archive.kolmo")));
+        write_json(&golden, "inspect.json", &said_by_inspect(&golden.join("archive.kolmo")));
+    }
+
     let reject = folder("golden_reject");
     let mut index = fs::read(reject.join("index.json")).map_or_else(|_| json!({}), |bytes| serde_json::from_slice(&bytes).expect("JSON"));
     for (name, kind, says, bytes) in refused() {

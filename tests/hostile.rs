@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use corpus::archive::{Sound, of_images, of_numbers, outcomes, read, small};
+use corpus::archive::{Sound, of_images, of_numbers, outcomes, read, small, small_by};
 use corpus::file::pnm;
 use corpus::forge::{Column, Columns, Sections, blocks_of, resealed, run, varint};
 use corpus::picture::{Noise, texture};
@@ -20,6 +20,7 @@ use corpus::room::{Room, learning};
 use kolmo::ErrorKind;
 use kolmo::observe::Silent;
 use kolmo::options::{ExpandOptions, Limits};
+use kolmo_codec::block::Method;
 use kolmo_codec::program::Program;
 use kolmo_data::rebuild::rebuild;
 use kolmo_verify::Error;
@@ -67,6 +68,13 @@ fn learned() -> &'static Sound {
 /// A Program by hand around two small images: so small that everything can be tried.
 fn tiny() -> Sound {
     let sound = small("gray8", &by_hand("gray8"));
+    assert_eq!(read(&sound.bytes, &LIMITS).expect("a sound archive"), sound.files);
+    sound
+}
+
+/// The same, its images coded by sixteen coders.
+fn lanes() -> Sound {
+    let sound = small_by(Method::Lanes, "gray8", &by_hand("gray8"));
     assert_eq!(read(&sound.bytes, &LIMITS).expect("a sound archive"), sound.files);
     sound
 }
@@ -139,7 +147,7 @@ fn flipped(bytes: &[u8], at: usize, bit: usize) -> Vec<u8> {
 #[test]
 fn every_prefix_is_truncated() {
     let _guard = among_others();
-    for sound in [&tiny(), &deep(), learned(), &of_numbers()] {
+    for sound in [&tiny(), &lanes(), &deep(), learned(), &of_numbers()] {
         for cut in 0..sound.bytes.len() {
             let error = read(&sound.bytes[..cut], &LIMITS).expect_err("half an archive");
             assert_eq!(error.kind(), kolmo_codec::ErrorKind::Truncated, "cut at {cut}: {error}");
@@ -150,7 +158,7 @@ fn every_prefix_is_truncated() {
 #[test]
 fn every_bit_flip_is_noticed() {
     let _guard = among_others();
-    for sound in [&tiny(), &deep(), learned(), &of_numbers()] {
+    for sound in [&tiny(), &lanes(), &deep(), learned(), &of_numbers()] {
         let contents = contents(sound);
         (0..sound.bytes.len() * 8).into_par_iter().for_each(|bit| {
             let bad = flipped(&sound.bytes, bit / 8, bit % 8);
@@ -163,8 +171,8 @@ fn every_bit_flip_is_noticed() {
 fn flips_behind_a_right_digest_never_lie() {
     let _guard = among_others();
     let mut noise = Noise::new(1);
-    let (tiny, learned, numbers) = (tiny(), learned(), of_numbers());
-    let every = [&tiny, &numbers].into_iter().flat_map(|sound| (0..sound.bytes.len() * 8).map(move |bit| (sound, bit)));
+    let (tiny, lanes, learned, numbers) = (tiny(), lanes(), learned(), of_numbers());
+    let every = [&tiny, &lanes, &numbers].into_iter().flat_map(|sound| (0..sound.bytes.len() * 8).map(move |bit| (sound, bit)));
     let some = (0..learned.bytes.len()).map(|byte| (learned, byte * 8 + noise.below(8) as usize));
     let flips: Vec<(&Sound, usize)> = every.chain(some).collect();
     let passed: usize = flips

@@ -33,16 +33,26 @@ pub(crate) fn small(layout: &str, program: &Program) -> Sound {
     of_images(program, &images)
 }
 
+/// The same, its images coded by `method`.
+pub(crate) fn small_by(method: Method, layout: &str, program: &Program) -> Sound {
+    of_images_by(method, program, &[texture(layout, 7, 6, 1), texture(layout, 4, 9, 2)])
+}
+
 /// The same with images of any shape.
 pub(crate) fn of_images(program: &Program, images: &[Image; 2]) -> Sound {
+    of_images_by(Method::Direct, program, images)
+}
+
+/// The same, coded by `method`.
+pub(crate) fn of_images_by(method: Method, program: &Program, images: &[Image; 2]) -> Sound {
     let files = images.each_ref().map(|image| png(image, LIBPNG));
     let texts = [&b"first, first, first, first"[..], b"second, second, second, second"];
     let refs = images.each_ref().map(image_ref);
-    let payload = block::encode(program, &refs).expect("images fit the Program").bytes;
+    let payload = block::encode_as(method, program, &refs).expect("images fit the Program").bytes;
     let coded = coded(program);
     let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[(images[0].layout.code(), &coded)]).expect("a Program fits");
     let digests = files.each_ref().map(|file| of_bytes(file).0);
-    let images_coding = BlockCoding::Program { program: 0, method: Method::Direct };
+    let images_coding = BlockCoding::Program { program: 0, method };
     writer.block(images_coding, &payload, block_digest(&payload, &digests)).expect("a block");
     let (method, text) = general::encode(&texts.concat()).expect("zstd has memory");
     let digests = texts.map(|text| of_bytes(text).0);

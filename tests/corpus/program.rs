@@ -42,7 +42,7 @@ pub(crate) fn by_hand(name: &str) -> Program {
 }
 
 pub(crate) fn coded(program: &Program) -> CodedProgram {
-    weights::encode(&program.to_bytes())
+    weights::encode_program(&program.to_bytes())
 }
 
 /// Writes a Program file with a Program by hand for each layout.

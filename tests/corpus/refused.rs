@@ -2,13 +2,14 @@
 
 use kolmo::ErrorKind::{self, Corrupt, LimitExceeded, Truncated, Unsupported};
 use kolmo::options::Limits;
+use kolmo_codec::block::Method;
 use kolmo_codec::container::{HEADER_BYTES, TRAILER_BYTES};
 use kolmo_codec::general;
 use kolmo_codec::program::{Dense, Program};
 
-use crate::corpus::archive::small;
+use crate::corpus::archive::{small, small_by};
 use crate::corpus::forge::{Column, Columns, Sections, resealed, run, varint};
-use crate::corpus::program::by_hand;
+use crate::corpus::program::{by_hand, coded};
 
 /// What they are read under: enough for every honest archive of this size.
 pub(crate) const LIMITS: Limits = Limits { memory_bytes: 16 << 20, program_macs_per_pixel: 10_000, items: 10_000 };
@@ -59,6 +60,32 @@ fn changed_program(change: impl Fn(&mut Program)) -> Vec<u8> {
     program(0x08, &of_gray.to_bytes())
 }
 
+/// The sound archive with another Program, coded as densely as can be.
+fn coded_program(change: impl Fn(&mut Program)) -> Vec<u8> {
+    let mut of_gray = by_hand("gray8");
+    change(&mut of_gray);
+    let coded = coded(&of_gray);
+    forged(|sections, _| {
+        let [raw, length] = [coded.sizes.raw as u32, coded.bytes.len() as u32].map(u32::to_le_bytes);
+        sections.programs = [&[0x08, coded.coder.code()][..], &raw, &length, &coded.bytes].concat();
+    })
+}
+
+/// A sound archive whose images are coded by lanes, with their payload changed.
+fn lanes(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut sections = Sections::of(&small_by(Method::Lanes, "gray8", &by_hand("gray8")).bytes);
+    let mut columns = Columns::of(&sections.index);
+    // The texts lie in one zstd frame behind it.
+    let texts = general::encode(b"first, first, first, firstsecond, second, second, second").expect("zstd has memory").1.len();
+    let (payload, texts) = sections.blocks.split_at(sections.blocks.len() - texts);
+    let mut payload = payload.to_vec();
+    change(&mut payload);
+    columns.set(Column::BlockSizes, [varint(payload.len() as u64), varint(texts.len() as u64)].concat());
+    sections.blocks = [&payload, texts].concat();
+    sections.index = columns.bytes();
+    sections.archive()
+}
+
 fn replaced(bytes: &[u8], at: usize, value: u8) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes[at] = value;
@@ -67,7 +94,7 @@ fn replaced(bytes: &[u8], at: usize, value: u8) -> Vec<u8> {
 
 /// All of them.
 pub(crate) fn refused() -> Vec<Refused> {
-    [frames(), sections(), indices(), paths(), programs(), recipes()].concat()
+    [frames(), sections(), indices(), blocks(), paths(), programs(), recipes()].concat()
 }
 
 fn frames() -> Vec<Refused> {
@@ -190,6 +217,18 @@ fn indices() -> Vec<Refused> {
     ]
 }
 
+fn blocks() -> Vec<Refused> {
+    vec![
+        ("lanes_of_fifteen_states.kolmo", Corrupt, "length of a block", lanes(|payload| payload.truncate(120))),
+        ("lanes_of_half_a_word.kolmo", Corrupt, "length of a block", lanes(|payload| payload.push(0))),
+        ("lanes_state_too_low.kolmo", Corrupt, "states of a block", lanes(|payload| payload[4..8].fill(0))),
+        ("lanes_word_missing.kolmo", Corrupt, "code of a block", lanes(|payload| payload.truncate(payload.len() - 4))),
+        ("lanes_word_left_over.kolmo", Corrupt, "end of a block", lanes(|payload| payload.extend([1, 2, 3, 4]))),
+        ("lanes_that_end_elsewhere.kolmo", Corrupt, "end of a block", lanes(|payload| payload[125] ^= 1)),
+        ("direct_block_called_lanes.kolmo", Corrupt, "length of a block", column(Column::BlockMethods, &[run(2, 1), run(1, 1)].concat())),
+    ]
+}
+
 fn paths() -> Vec<Refused> {
     let refuse = |name: &'static [u8]| names([b"-", b".a", name, b"~b", b"~c"]);
     const SAYS: &str = "names of the index";
@@ -244,7 +283,7 @@ fn programs() -> Vec<Refused> {
             "program_that_takes_forever.kolmo",
             LimitExceeded,
             "work per pixel",
-            changed_program(|program| {
+            coded_program(|program| {
                 program.heads[0].hidden = vec![zeros(3, 20), zeros(20, 500), zeros(500, 2)];
             }),
         ),

@@ -10,19 +10,21 @@
     reason = "shapes are validated before the walk, and every index follows from them"
 )]
 
+mod around;
 mod machine;
 mod ring;
 mod walk;
 
 use crate::adaptive::{Adaptive, Decide, Place, REACH};
-use crate::cdf::{GROUP, Mixtures};
+use crate::cdf::{Found, GROUP, Mixtures};
 use crate::context::Plane;
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::limits::Budget;
-use crate::program::{Program, Wide};
+use crate::program::Program;
 use crate::range::decoder::RangeDecoder;
-use crate::range::encoder::RangeEncoder;
+use crate::range::encoder::{RangeEncoder, cost};
+use crate::rans::{self, RansDecoder};
 use crate::sample::Sample;
 use machine::Code;
 use walk::walk;
@@ -34,18 +36,20 @@ pub const BATCH: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Method {
-    /// Whole symbols under the Program's CDFs: fastest.
+    /// Whole symbols under the Program's CDFs, one after the other: what small blocks take least with.
     Direct,
+    /// The same by sixteen coders side by side ([`crate::format`]): fastest, and 90 to 128 bytes more a block.
+    Lanes,
     /// Binary decisions, each mixed with what the block has shown so far: denser where exact values recur, some times slower.
     Adaptive,
 }
 
 impl Method {
-    /// As summaries have it.
+    /// As summaries have it: both ways to code whole symbols are direct.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Direct => "direct",
+            Self::Direct | Self::Lanes => "direct",
             Self::Adaptive => "adaptive",
         }
     }
@@ -54,7 +58,7 @@ impl Method {
     /// [`REACH`].
     fn slope(self, program: &Program) -> usize {
         match self {
-            Self::Direct => program.slope(),
+            Self::Direct | Self::Lanes => program.slope(),
             Self::Adaptive => program.slope().max(REACH + 1),
         }
     }
@@ -63,7 +67,7 @@ impl Method {
     /// that is mixed costs at least 0.000044 bits, and a sample without one as much as when coded directly: 181,800 to a byte.
     const fn most_samples_per_byte(self) -> u64 {
         match self {
-            Self::Direct => MOST_SAMPLES_PER_BYTE,
+            Self::Direct | Self::Lanes => MOST_SAMPLES_PER_BYTE,
             Self::Adaptive => 4 * MOST_SAMPLES_PER_BYTE,
         }
     }
@@ -73,6 +77,12 @@ impl Method {
 ///
 /// A symbol's mass is at most `2^24 - 2^11` (of one bit, see [`crate::cdf`]), so each costs 0.000176 bits: 45,400 to a byte.
 const MOST_SAMPLES_PER_BYTE: u64 = 1 << 16;
+
+/// Bytes from which a block is coded by [`Method::Lanes`]: their states take less than 0.15 % of it.
+const LEAST_BYTES_FOR_LANES: u64 = 1 << 16;
+
+/// Most samples of a block that is coded by [`Method::Lanes`] unless that is asked for: an encoder holds eight bytes for each.
+const MOST_SAMPLES_HELD: usize = 1 << 25;
 
 /// Instructions that this machine can compute Programs with, slowest first.
 #[must_use]
@@ -106,6 +116,21 @@ pub struct Encoded {
     pub ideal_bits: u64,
 }
 
+/// Encodes images under a Program directly: by [`Method::Lanes`] where the block is large enough not to mind their states and small enough to be held in
+/// memory until its end, else by [`Method::Direct`].
+///
+/// # Errors
+/// Those of [`encode`].
+pub fn encode_directly(program: &Program, images: &[ImageRef<'_>]) -> Result<(Method, Encoded), Error> {
+    let samples = images.iter().map(|image| image.samples.len()).sum::<usize>();
+    if samples > MOST_SAMPLES_HELD {
+        return Ok((Method::Direct, encode(program, images)?));
+    }
+    let shares = shares(Kernel::best(), program, images, Shares::held())?;
+    let method = if shares.ideal_bits >> 19 >= LEAST_BYTES_FOR_LANES { Method::Lanes } else { Method::Direct };
+    Ok((method, shares.encoded(method)))
+}
+
 /// Encodes images under a Program, whole symbols ([`Method::Direct`]).
 ///
 /// # Errors
@@ -123,49 +148,51 @@ pub fn encode_as(method: Method, program: &Program, images: &[ImageRef<'_>]) -> 
 }
 
 fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageRef<'_>]) -> Result<Encoded, Error> {
-    let symbols = |wide: &Wide, image: &ImageRef<'_>| wide.symbols(image.samples, program.bit_depth);
-    match &program.wide {
-        Some(wide) if program.is_deep() => {
-            let planes = images.iter().map(|image| plane(program, image, &symbols(wide, image)?));
-            let mut planes: Vec<Plane<u16>> = planes.collect::<Result<_, _>>()?;
-            match method {
-                Method::Direct => encode_direct(kernel, program, &mut planes),
-                Method::Adaptive => Err(Error::InvalidArgument { what: "adaptive coding is for symbols of up to 8 bits" }),
-            }
-        }
-        Some(wide) => {
-            let narrow = |symbols: Vec<u16>| symbols.into_iter().map(|symbol| symbol as u8).collect::<Vec<u8>>();
-            let planes = images.iter().map(|image| plane(program, image, &narrow(symbols(wide, image)?)));
-            encode_bytes(kernel, method, program, &mut planes.collect::<Result<Vec<_>, _>>()?)
-        }
-        None => {
-            let planes = images.iter().map(|image| plane(program, image, image.samples));
-            encode_bytes(kernel, method, program, &mut planes.collect::<Result<Vec<_>, _>>()?)
-        }
-    }
-}
-
-fn plane<S: Sample>(program: &Program, image: &ImageRef<'_>, symbols: &[S]) -> Result<Plane<S>, Error> {
-    Plane::new(image.height, image.width, symbols, &program.order, program.alphabet())
-}
-
-fn encode_bytes(kernel: Kernel, method: Method, program: &Program, planes: &mut [Plane]) -> Result<Encoded, Error> {
     match method {
-        Method::Direct => encode_direct(kernel, program, planes),
+        Method::Direct => Ok(shares(kernel, program, images, Shares::streamed())?.encoded(method)),
+        Method::Lanes => Ok(shares(kernel, program, images, Shares::held())?.encoded(method)),
+        Method::Adaptive if program.is_deep() => Err(Error::InvalidArgument { what: "adaptive coding is for symbols of up to 8 bits" }),
         Method::Adaptive => {
+            let mut planes = byte_planes(program, images)?;
             let budget = &mut Budget::new(u64::MAX);
             let mut coder = RangeEncoder::default();
-            let adaptive = Adaptive::new(kernel, planes, program.bit_depth, budget)?;
-            walk(program, kernel, method.slope(program), planes, budget, &mut Mixed { adaptive, coder: &mut coder })?;
+            let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
+            walk(program, kernel, method.slope(program), &mut planes, budget, &mut Mixed { adaptive, coder: &mut coder })?;
             Ok(encoded(coder))
         }
     }
 }
 
-fn encode_direct<S: Sample>(kernel: Kernel, program: &Program, planes: &mut [Plane<S>]) -> Result<Encoded, Error> {
-    let mut coder = RangeEncoder::default();
-    walk(program, kernel, Method::Direct.slope(program), planes, &mut Budget::new(u64::MAX), &mut DirectEncode(&mut coder))?;
-    Ok(encoded(coder))
+/// What every symbol of the images takes under a Program.
+fn shares(kernel: Kernel, program: &Program, images: &[ImageRef<'_>], shares: Shares) -> Result<Shares, Error> {
+    match &program.wide {
+        Some(wide) if program.is_deep() => {
+            let planes = images.iter().map(|image| plane(program, image, &wide.symbols(image.samples, program.bit_depth)?));
+            shares_of(kernel, program, &mut planes.collect::<Result<Vec<Plane<u16>>, _>>()?, shares)
+        }
+        _ => shares_of(kernel, program, &mut byte_planes(program, images)?, shares),
+    }
+}
+
+fn shares_of<S: Sample>(kernel: Kernel, program: &Program, planes: &mut [Plane<S>], mut shares: Shares) -> Result<Shares, Error> {
+    walk(program, kernel, Method::Direct.slope(program), planes, &mut Budget::new(u64::MAX), &mut shares)?;
+    Ok(shares)
+}
+
+/// Planes of symbols of up to 8 bits.
+fn byte_planes(program: &Program, images: &[ImageRef<'_>]) -> Result<Vec<Plane>, Error> {
+    let of = |image: &ImageRef<'_>| match &program.wide {
+        Some(wide) => {
+            let symbols = wide.symbols(image.samples, program.bit_depth)?;
+            plane(program, image, &symbols.into_iter().map(|symbol| symbol as u8).collect::<Vec<u8>>())
+        }
+        None => plane(program, image, image.samples),
+    };
+    images.iter().map(of).collect()
+}
+
+fn plane<S: Sample>(program: &Program, image: &ImageRef<'_>, symbols: &[S]) -> Result<Plane<S>, Error> {
+    Plane::new(image.height, image.width, symbols, &program.order, program.alphabet())
 }
 
 fn encoded(coder: RangeEncoder) -> Encoded {
@@ -181,17 +208,54 @@ pub fn ideal_bits<S: Sample>(program: &Program, planes: &mut [Plane<S>]) -> Resu
     if planes.iter().any(|plane| plane.alphabet() != program.alphabet() || plane.channels != program.channels()) {
         return Err(Error::InvalidArgument { what: "a plane has another alphabet or other channels than the Program" });
     }
-    Ok(encode_direct(Kernel::best(), program, planes)?.ideal_bits)
+    Ok(shares_of(Kernel::best(), program, planes, Shares { ideal_bits: 0, kept: Kept::Nothing })?.ideal_bits)
 }
 
-/// Whole symbols, encoded.
-struct DirectEncode<'a>(&'a mut RangeEncoder);
+/// What symbols take, and what is kept of them.
+#[derive(Debug)]
+struct Shares {
+    /// Unit 2^-16.
+    ideal_bits: u64,
+    kept: Kept,
+}
 
-impl<S: Sample> Code<S> for DirectEncode<'_> {
-    const FINDS: bool = false;
+#[derive(Debug)]
+enum Kept {
+    Nothing,
+    /// Coded one after the other.
+    Stream(RangeEncoder),
+    /// Where the share of every symbol begins and how wide it is, in coding order, and how many of them each group has.
+    All(Vec<(u32, u32)>, Vec<u8>),
+}
 
+impl Shares {
+    fn streamed() -> Self {
+        Self { ideal_bits: 0, kept: Kept::Stream(RangeEncoder::default()) }
+    }
+
+    const fn held() -> Self {
+        Self { ideal_bits: 0, kept: Kept::All(Vec::new(), Vec::new()) }
+    }
+
+    /// The block: what was not held is coded by [`Method::Direct`].
+    fn encoded(self, method: Method) -> Encoded {
+        let bytes = match self.kept {
+            Kept::All(all, groups) if method == Method::Lanes => rans::encode(&all, &groups),
+            Kept::All(all, _) => {
+                let mut coder = RangeEncoder::default();
+                all.iter().for_each(|&(left, width)| coder.encode(left, width));
+                coder.finish().0
+            }
+            Kept::Stream(coder) => coder.finish().0,
+            Kept::Nothing => Vec::new(),
+        };
+        Encoded { bytes, ideal_bits: self.ideal_bits }
+    }
+}
+
+impl<S: Sample> Code<S> for Shares {
     #[inline]
-    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &Mixtures, symbols: &mut [S]) -> Result<(), Error> {
+    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &mut Mixtures, symbols: &mut [S]) -> Result<(), Error> {
         for (group, symbols) in symbols.chunks(GROUP).enumerate() {
             let masses = |more: u32| {
                 let mut edges = [0; GROUP];
@@ -199,24 +263,47 @@ impl<S: Sample> Code<S> for DirectEncode<'_> {
                 mixtures.masses_below(group * GROUP, symbols.len(), &edges)
             };
             let (left, right) = (masses(0), masses(1));
-            for (&left, &right) in left.iter().zip(&right).take(symbols.len()) {
-                self.0.encode(left, right - left);
+            let all = left.iter().zip(&right).take(symbols.len()).map(|(&left, &right)| (left, right - left));
+            self.ideal_bits += all.clone().map(|(_, width)| cost(width)).sum::<u64>();
+            match &mut self.kept {
+                Kept::Nothing => {}
+                Kept::Stream(coder) => all.for_each(|(left, width)| coder.encode(left, width)),
+                Kept::All(held, groups) => {
+                    held.extend(all);
+                    groups.push(symbols.len() as u8);
+                }
             }
         }
         Ok(())
     }
 }
 
-/// Whole symbols, decoded.
+/// Whole symbols, decoded one after the other.
 struct DirectDecode(RangeDecoder);
 
 impl<S: Sample> Code<S> for DirectDecode {
-    const FINDS: bool = true;
-
     #[inline]
-    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &Mixtures, symbols: &mut [S]) -> Result<(), Error> {
+    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &mut Mixtures, symbols: &mut [S]) -> Result<(), Error> {
+        mixtures.prepare(symbols.len());
         for (lane, symbol) in symbols.iter_mut().enumerate() {
             *symbol = S::of(self.0.decode(mixtures, lane)?.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whole symbols, decoded a group at a time.
+struct LanesDecode(RansDecoder);
+
+impl<S: Sample> Code<S> for LanesDecode {
+    #[inline]
+    fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &mut Mixtures, symbols: &mut [S]) -> Result<(), Error> {
+        mixtures.prepare_groups(symbols.len());
+        let mut found = Found::default();
+        for (group, symbols) in symbols.chunks_mut(GROUP).enumerate() {
+            mixtures.find_group(group * GROUP, symbols.len(), &self.0.quantiles(), &mut found);
+            self.0.advance(symbols.len(), &found)?;
+            symbols.iter_mut().zip(found.symbols).for_each(|(symbol, found)| *symbol = S::of(found.into()));
         }
         Ok(())
     }
@@ -229,10 +316,8 @@ struct Mixed<C> {
 }
 
 impl<C: Decide> Code<u8> for Mixed<C> {
-    const FINDS: bool = false;
-
     #[inline]
-    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &Mixtures, symbols: &mut [u8]) -> Result<(), Error> {
+    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &mut Mixtures, symbols: &mut [u8]) -> Result<(), Error> {
         self.adaptive.code(planes, c, places, mixtures, symbols, &mut self.coder)
     }
 }
@@ -291,12 +376,12 @@ fn decode_by(
     match (&program.wide, method) {
         (Some(_), Method::Adaptive) if program.is_deep() => Err(Error::Unsupported { what: "block method of deep symbols", found: 1, known: 0 }),
         (Some(wide), _) if program.is_deep() => {
-            let planes = decode_direct::<u16>(kernel, program, shapes, bytes, budget)?;
+            let planes = decode_whole::<u16>(kernel, method, program, shapes, bytes, budget)?;
             planes.into_iter().map(|plane| wide.samples(plane.into_samples(&program.order).into_iter())).collect()
         }
         (wide, _) => {
             let planes = match method {
-                Method::Direct => decode_direct(kernel, program, shapes, bytes, budget)?,
+                Method::Direct | Method::Lanes => decode_whole(kernel, method, program, shapes, bytes, budget)?,
                 Method::Adaptive => decode_adaptive(kernel, program, shapes, bytes, budget)?,
             };
             let images = planes.into_iter().map(|plane| plane.into_samples(&program.order));
@@ -316,16 +401,23 @@ fn decode_adaptive(kernel: Kernel, program: &Program, shapes: &[(usize, usize)],
     Ok(planes)
 }
 
-fn decode_direct<S: Sample>(
+fn decode_whole<S: Sample>(
     kernel: Kernel,
+    method: Method,
     program: &Program,
     shapes: &[(usize, usize)],
     bytes: &[u8],
     budget: &mut Budget,
 ) -> Result<Vec<Plane<S>>, Error> {
     let mut planes = empty(program, shapes);
-    let coder = RangeDecoder::new(bytes)?;
-    walk(program, kernel, Method::Direct.slope(program), &mut planes, budget, &mut DirectDecode(coder))?;
+    let slope = method.slope(program);
+    if method == Method::Lanes {
+        let mut coder = LanesDecode(RansDecoder::new(kernel, bytes)?);
+        walk(program, kernel, slope, &mut planes, budget, &mut coder)?;
+        coder.0.finish()?;
+    } else {
+        walk(program, kernel, slope, &mut planes, budget, &mut DirectDecode(RangeDecoder::new(bytes)?))?;
+    }
     Ok(planes)
 }
 

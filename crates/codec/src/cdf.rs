@@ -19,7 +19,7 @@ use crate::kernel::Kernel;
 use crate::sample::Sample;
 use crate::tables::EXP2_NEG;
 pub(crate) use logistic::upper_logistic;
-pub(crate) use mixtures::Mixtures;
+pub(crate) use mixtures::{Found, Mixtures};
 
 /// Bits of a probability; the whole mass is `1 << PRECISION`.
 pub const PRECISION: usize = 24;

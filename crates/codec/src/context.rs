@@ -107,7 +107,7 @@ impl<S: Sample> Plane<S> {
 
     /// Index of the pixel at a tap, if it lies inside the image.
     #[inline]
-    fn at(&self, y: usize, x: usize, tap: Tap) -> Option<usize> {
+    pub(crate) fn at(&self, y: usize, x: usize, tap: Tap) -> Option<usize> {
         let row = y.checked_sub(usize::from(tap.dy.unsigned_abs()))?;
         let column = x.checked_add_signed(tap.dx.into()).filter(|&column| column < self.width)?;
         Some((row * self.width + column) * self.channels)
@@ -132,6 +132,19 @@ impl<S: Sample> Plane<S> {
             };
         }
         bases
+    }
+
+    /// [`Plane::bases`] side by side; the pixel begins at `at`.
+    #[inline(always)]
+    pub(crate) fn base_pixel(&self, at: usize, y: usize, x: usize) -> S::Pixel {
+        let left = || S::pixel(&self.samples[at - self.channels..]);
+        let up = || S::pixel(&self.samples[at - self.width * self.channels..]);
+        match (x > 0, y > 0) {
+            (true, true) => S::mean_of(left(), up()),
+            (true, false) => left(),
+            (false, true) => up(),
+            (false, false) => S::pixel(&[S::of_base(self.middle()); MAX_CHANNELS]),
+        }
     }
 
     /// A sample's residual in steps, as networks see it.

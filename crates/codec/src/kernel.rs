@@ -69,6 +69,17 @@ impl Kernel {
         all
     }
 
+    /// Whether it multiplies unsigned bytes of 8 bits.
+    pub(crate) fn has_bytes(self) -> bool {
+        match self {
+            Self::Scalar => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => true,
+        }
+    }
+
     /// As `KOLMO_KERNEL` and benches call it.
     pub(crate) const fn name(self) -> &'static str {
         match self {

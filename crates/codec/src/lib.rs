@@ -63,6 +63,7 @@ pub mod network_format {
 pub mod prior;
 pub mod program;
 mod range;
+mod rans;
 pub mod sample;
 mod tables;
 pub mod weights;

@@ -56,6 +56,7 @@ pub(crate) struct CodedBlock<C> {
 /// Images of one group, coded by a Program.
 #[derive(Debug)]
 pub(crate) struct ProgramCoded {
+    /// Direct or adaptive; what is direct is coded by lanes where a block is large.
     pub(crate) method: Method,
     pub(crate) blocks: Spool,
     /// Cross-entropy of the samples, bits.
@@ -120,14 +121,17 @@ fn by_method(
 }
 
 /// One block, its ideal length (2^-16 bits) and its subpixels.
-fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method) -> Result<(CodedBlock<()>, u64, u64), Error> {
+fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method) -> Result<(CodedBlock<Method>, u64, u64), Error> {
     let images = numbers.iter().map(|&number| dataset.open(number)).collect::<Result<Vec<_>, Error>>()?;
     let refs: Vec<ImageRef<'_>> =
         images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples }).collect();
-    let encoded = block::encode_as(method, program, &refs)?;
+    let (method, encoded) = match method {
+        Method::Direct => block::encode_directly(program, &refs)?,
+        method => (method, block::encode_as(method, program, &refs)?),
+    };
     let digest = block_digest(&encoded.bytes, numbers.iter().map(|&number| &dataset.items[number].digest.0));
     let subpixels = images.iter().map(|image| image.subpixels()).sum::<u64>();
-    Ok((CodedBlock { coding: (), bytes: encoded.bytes, digest, items: numbers.to_vec() }, encoded.ideal_bits, subpixels))
+    Ok((CodedBlock { coding: method, bytes: encoded.bytes, digest, items: numbers.to_vec() }, encoded.ideal_bits, subpixels))
 }
 
 /// Cuts `numbers` into runs of about `target` by `size`, never a number in two.

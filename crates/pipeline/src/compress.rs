@@ -152,9 +152,9 @@ fn write(
     let mut places: Vec<Option<u32>> = vec![None; dataset.items.len()];
     let mut n_program_blocks = 0;
     for (Kept { coded, .. }, program) in kept.into_iter().zip(0u32..) {
-        let coding = BlockCoding::Program { program, method: coded.method };
         n_program_blocks += coded.blocks.places().len();
         coded.blocks.each(|block, bytes| {
+            let coding = BlockCoding::Program { program, method: block.method };
             let number = writer.block(coding, bytes, block.digest).map_err(fail())?;
             block.items.iter().for_each(|&item| places[item] = Some(number));
             Ok(())

@@ -112,7 +112,7 @@ fn judged(dataset: &Dataset, group: &Group, program: &Program, direct: Option<u6
     crew.pool.install(|| {
         let rating = Rating::new(dataset, group)?;
         let direct = direct.map_or_else(|| rating.direct_bytes(program), Ok)?;
-        if way == Way::Fixed(Method::Direct) || program.is_deep() {
+        if matches!(way, Way::Fixed(Method::Direct | Method::Lanes)) || program.is_deep() {
             return Ok((Method::Direct, direct));
         }
         let adaptive = (direct as f64 * rating.adaptive_share(program)?) as u64;

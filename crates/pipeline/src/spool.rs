@@ -3,6 +3,7 @@
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use kolmo_codec::block::Method;
 use tempfile::SpooledTempFile;
 
 use crate::coding::CodedBlock;
@@ -14,6 +15,7 @@ const MEMORY_BYTES: usize = 64 << 20;
 /// What is known of a block besides its bytes.
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    pub(crate) method: Method,
     pub(crate) bytes: u64,
     pub(crate) digest: [u8; 16],
     /// Items that begin in it.
@@ -36,10 +38,10 @@ impl Spool {
         Self { file: tempfile::spooled_tempfile_in(MEMORY_BYTES, folder), folder: folder.to_path_buf(), places: Vec::new(), bytes: 0 }
     }
 
-    pub(crate) fn push(&mut self, block: CodedBlock<()>) -> Result<(), Error> {
+    pub(crate) fn push(&mut self, block: CodedBlock<Method>) -> Result<(), Error> {
         self.file.write_all(&block.bytes).map_err(Error::io("write a temporary file in", &self.folder))?;
         self.bytes += block.bytes.len() as u64;
-        self.places.push(Waiting { bytes: block.bytes.len() as u64, digest: block.digest, items: block.items });
+        self.places.push(Waiting { method: block.coding, bytes: block.bytes.len() as u64, digest: block.digest, items: block.items });
         Ok(())
     }
 
@@ -77,7 +79,8 @@ mod tests {
         for size in [10usize, MEMORY_BYTES / 3] {
             let mut spool = Spool::new(folder.path());
             for number in 0..5usize {
-                let block = CodedBlock { coding: (), bytes: vec![number as u8; size + number], digest: [number as u8; 16], items: vec![number] };
+                let block =
+                    CodedBlock { coding: Method::Direct, bytes: vec![number as u8; size + number], digest: [number as u8; 16], items: vec![number] };
                 spool.push(block).expect("room");
             }
             assert_eq!(spool.bytes(), 5 * size as u64 + 10);

@@ -67,7 +67,8 @@ impl Report {
             let wrong = || kolmo_codec::Error::Corrupt { what: "index: the Program of a block", offset: Some(block.offset) };
             let program = usize::try_from(program).ok().and_then(|program| programs.get_mut(program)).ok_or_else(wrong)?;
             let layout: kolmo_data::layout::Layout = program.layout.parse().map_err(|_| wrong())?;
-            program.method = Some(method);
+            // Small blocks beside large ones are coded another way; the large ones say how.
+            program.method = if program.method == Some(Method::Lanes) { program.method } else { Some(method) };
             program.payload_bytes = program.payload_bytes.saturating_add(block.coded_bytes);
             for part in reader.parts(number) {
                 let item = usize::try_from(part.item).ok().and_then(|item| index.items.get(item));

@@ -37,7 +37,7 @@ fuzz_target!(|archive: Archive| {
     let mut writer = Writer::new(Cursor::new(Vec::new()), fidelity, &[(0x28, &program)]).expect("one Program");
     for (of_program, bytes) in &archive.blocks {
         let coding = match of_program {
-            true => BlockCoding::Program { program: 0, method: Method::Direct },
+            true => BlockCoding::Program { program: 0, method: if bytes.len() < 200 { Method::Direct } else { Method::Lanes } },
             false => BlockCoding::General(GeneralMethod::Stored),
         };
         writer.block(coding, bytes, block_digest(bytes, &[])).expect("a block");

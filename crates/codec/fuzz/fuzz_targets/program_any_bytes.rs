@@ -1,7 +1,7 @@
 //! Whatever the bytes, reading them as a Program gives an error or a Program that codes every image and gives it back.
 #![no_main]
 
-use kolmo_codec::block::{self, ImageRef};
+use kolmo_codec::block::{self, ImageRef, Method};
 use kolmo_codec::limits::{Budget, Limits};
 use kolmo_codec::program::Program;
 use libfuzzer_sys::fuzz_target;
@@ -23,12 +23,16 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
             wide.samples(drawn.into_iter()).expect("each symbol has a sample")
         }
     };
-    let encoded = block::encode(&program, &[ImageRef { height, width, samples: &samples }]).expect("samples fit the Program");
-    let decoded = block::decode(&program, &[(height, width)], &encoded.bytes, &mut Budget::new(1 << 26)).expect("what was encoded decodes");
-    assert_eq!(decoded, [samples.clone()]);
-    // Any payload: an error or samples of the right shape.
-    if let Ok(decoded) = block::decode(&program, &[(height, width)], bytes, &mut Budget::new(1 << 26)) {
-        assert_eq!(decoded[0].len(), samples.len());
-        assert!(program.wide.is_some() || decoded[0].iter().all(|&sample| u32::from(sample) < 1 << program.bit_depth()));
+    for method in [Method::Direct, Method::Lanes] {
+        let encoded = block::encode_as(method, &program, &[ImageRef { height, width, samples: &samples }]).expect("samples fit the Program");
+        let decode = |bytes: &[u8]| block::decode_as(method, &program, &[(height, width)], bytes, &mut Budget::new(1 << 26));
+        assert_eq!(decode(&encoded.bytes).expect("what was encoded decodes"), [samples.clone()]);
+        // Any payload: an error or samples of the right shape.
+        for bytes in [bytes, &[&encoded.bytes[..encoded.bytes.len().min(128)], bytes].concat()] {
+            if let Ok(decoded) = decode(bytes) {
+                assert_eq!(decoded[0].len(), samples.len());
+                assert!(program.wide.is_some() || decoded[0].iter().all(|&sample| u32::from(sample) < 1 << program.bit_depth()));
+            }
+        }
     }
 });

@@ -6,10 +6,11 @@
 )]
 
 use super::BATCH;
-use super::ring::Ring;
+use super::around::{Around, SLACK, Strides};
+use super::ring::{Ring, copy};
 use crate::adaptive::Place;
 use crate::cdf::Mixtures;
-use crate::context::{MAX_CHANNELS, Plane, Window};
+use crate::context::{MAX_CHANNELS, Plane};
 use crate::error::Error;
 use crate::kernel::{Input, Kernel, Packed, Rows};
 use crate::limits::Budget;
@@ -28,19 +29,15 @@ pub(super) struct Cell {
 
 /// Codes symbols under the distributions that a Program gives.
 pub(super) trait Code<S> {
-    /// Whether distributions are to be prepared for [`Mixtures::find`].
-    const FINDS: bool;
-
     /// Codes channel `c` (in coding order) of the pixels of a batch. `symbols` are those in the planes, which only an encoder knows; afterwards they are
     /// those that were coded.
-    fn code(&mut self, planes: &[Plane<S>], c: usize, places: &[Place], mixtures: &Mixtures, symbols: &mut [S]) -> Result<(), Error>;
+    fn code(&mut self, planes: &[Plane<S>], c: usize, places: &[Place], mixtures: &mut Mixtures, symbols: &mut [S]) -> Result<(), Error>;
 }
 
 /// A Program ready to run, with the memory its later stages look back into.
 pub(super) struct Machine<'p, S: Sample> {
     program: &'p Program,
     kernel: Kernel,
-    window: Window,
     stages: Vec<Vec<Packed>>,
     heads: Vec<(Vec<Packed>, Packed)>,
     /// For each stage that a later one looks back at.
@@ -50,12 +47,8 @@ pub(super) struct Machine<'p, S: Sample> {
     wide: Vec<i16>,
     logits: Vec<i32>,
     mixtures: Mixtures,
-    /// Of each spike: its symbols.
-    spikes: Vec<[u16; BATCH]>,
+    around: Around<S>,
     places: Vec<Place>,
-    bases: Vec<[S::Base; MAX_CHANNELS]>,
-    /// In steps.
-    residuals: Vec<[i16; MAX_CHANNELS]>,
 }
 
 /// The first layer of a stage sees what its taps show, every other one what the layer before put out.
@@ -70,13 +63,22 @@ fn pack(kernel: Kernel, layers: &[Dense], first: impl Fn(usize) -> Input) -> Vec
 impl<'p, S: Sample> Machine<'p, S> {
     pub(super) fn new(program: &'p Program, kernel: Kernel, slope: usize, planes: &[Plane<S>], budget: &mut Budget) -> Result<Self, Error> {
         let rows = planes.iter().map(|plane| plane.height as u64).sum::<u64>();
-        let rings = program.stages.windows(2).map(|pair| Ring::new(&pair[0], &pair[1].taps, program, slope, rows, budget));
+        let rings = program.stages.windows(2).map(|pair| Ring::new(&pair[0], &pair[1].taps, slope, rows, budget));
         let rings = rings.collect::<Result<Vec<_>, _>>()?;
         let channels = program.channels();
         let mut stages = Vec::new();
         for (index, stage) in program.stages.iter().enumerate() {
             stages.push(match index.checked_sub(1) {
-                None => pack(kernel, &stage.layers, Input::Wide),
+                None => {
+                    let seen = stage.taps.len() * channels;
+                    let samples = !S::DEEP && stage.layers.first().is_some_and(|layer| Packed::takes_samples(kernel, layer, seen, channels));
+                    // Samples, then bases and what stands behind the taps.
+                    pack(kernel, &stage.layers, |i| match samples {
+                        true if i < seen => Input::Sample(i, i % channels),
+                        true => Input::Wide(channels + i - seen),
+                        false => Input::Wide(i),
+                    })
+                }
                 Some(before) => {
                     let (features, width) = (program.stages[before].features(), rings[before].width);
                     // Features here, then for each tap features and residuals; narrow ones begin with a whole group of the kernel each.
@@ -107,77 +109,77 @@ impl<'p, S: Sample> Machine<'p, S> {
         Ok(Self {
             program,
             kernel,
-            window: Window::new(&program.stages[0].taps, channels),
             stages,
             heads,
             rings,
-            narrow: [vec![0; narrow], vec![0; narrow], vec![0; narrow]],
-            wide: vec![0; wide],
+            narrow: [vec![0; narrow + SLACK], vec![0; narrow + SLACK], vec![0; narrow + SLACK]],
+            wide: vec![0; wide + SLACK],
             logits: vec![0; logits],
             mixtures: Mixtures::new(kernel, program.alphabet(), program.components, program.spikes.len()),
-            spikes: vec![[0; BATCH]; program.spikes.len()],
+            around: Around::new(program),
             places: Vec::with_capacity(BATCH),
-            bases: vec![[S::Base::default(); MAX_CHANNELS]; BATCH],
-            residuals: vec![[0; MAX_CHANNELS]; BATCH],
         })
     }
 
     /// Codes the pixels of one batch.
     pub(super) fn batch(&mut self, planes: &mut [Plane<S>], cells: &[Cell], code: &mut impl Code<S>) -> Result<(), Error> {
-        let wide_stride = self.stages[0][0].wide_stride();
-        for ((cell, bases), inputs) in cells.iter().zip(&mut self.bases).zip(self.wide.chunks_exact_mut(wide_stride)) {
-            let plane = &planes[cell.image];
-            *bases = plane.bases(cell.y, cell.x);
-            self.window.gather(plane, cell.y, cell.x, bases, inputs);
-        }
-        let mut narrow_stride = 0;
-        let mut wide_stride = wide_stride;
+        let (mut narrow_stride, mut wide_stride) = (self.stages[0][0].narrow_stride(), self.stages[0][0].wide_stride());
+        self.places.clear();
+        self.places.extend(cells.iter().map(|cell| Place { image: cell.image, y: cell.y, x: cell.x }));
+        self.around.look(planes, cells, Strides { narrow: narrow_stride, wide: wide_stride }, &mut self.narrow[0], &mut self.wide);
         for index in 0..self.stages.len() {
             if index > 0 {
-                (narrow_stride, wide_stride) = self.look_back(index, planes, cells, narrow_stride);
+                // Usual numbers of features are copied without a call.
+                (narrow_stride, wide_stride) = match self.rings[index - 1].width {
+                    32 => self.look_back::<32>(index, planes, cells, narrow_stride),
+                    64 => self.look_back::<64>(index, planes, cells, narrow_stride),
+                    _ => self.look_back::<0>(index, planes, cells, narrow_stride),
+                };
             }
             narrow_stride = self.run_stage(index, narrow_stride, wide_stride, cells.len());
-            if let Some(ring) = self.rings.get_mut(index) {
-                for (cell, features) in cells.iter().zip(self.narrow[0].chunks_exact(narrow_stride)) {
-                    ring.keep_features(ring.pixel(cell.row, cell.x), &features[..ring.width]);
-                }
+            match self.rings.get_mut(index) {
+                Some(ring) if ring.width == 32 => ring.keep_features::<32>(cells, &self.narrow[0], narrow_stride),
+                Some(ring) if ring.width == 64 => ring.keep_features::<64>(cells, &self.narrow[0], narrow_stride),
+                Some(ring) => ring.keep_features::<0>(cells, &self.narrow[0], narrow_stride),
+                None => {}
             }
         }
         for c in 0..self.heads.len() {
             self.run_head(c, narrow_stride, cells.len());
             self.code_channel(c, planes, cells, code)?;
         }
-        let channels = self.program.channels();
         for ring in &mut self.rings {
-            for (cell, residuals) in cells.iter().zip(&self.residuals) {
-                ring.keep_residuals(ring.pixel(cell.row, cell.x), &residuals[..channels]);
+            for (cell, residuals) in cells.iter().zip(self.around.residuals()) {
+                ring.keep_residuals(ring.pixel(cell.row, cell.x), residuals);
             }
         }
         Ok(())
     }
 
-    /// Gathers the inputs of stage `index` from the features in `narrow[0]` and the ring; returns the new strides.
-    fn look_back(&mut self, index: usize, planes: &[Plane<S>], cells: &[Cell], stride: usize) -> (usize, usize) {
+    /// Gathers the inputs of stage `index` from the features in `narrow[0]` and the ring, of `WIDTH` features or (0) any number; returns the new strides.
+    fn look_back<const WIDTH: usize>(&mut self, index: usize, planes: &[Plane<S>], cells: &[Cell], stride: usize) -> (usize, usize) {
         let ring = &self.rings[index - 1];
         let taps = &self.program.stages[index].taps;
         let (narrow_stride, wide_stride) = (self.stages[index][0].narrow_stride(), self.stages[index][0].wide_stride());
         let [here, next, _] = &mut self.narrow;
-        let wides = self.wide.chunks_exact_mut(wide_stride.max(1));
-        for (((cell, from), narrow), wide) in cells.iter().zip(here.chunks_exact(stride)).zip(next.chunks_exact_mut(narrow_stride)).zip(wides) {
+        let channels = self.program.channels();
+        for (i, ((cell, from), narrow)) in cells.iter().zip(here.chunks_exact(stride)).zip(next.chunks_exact_mut(narrow_stride)).enumerate() {
             let (own, seen) = narrow.split_at_mut(ring.width);
-            own.copy_from_slice(&from[..ring.width]);
-            for ((tap, features), residuals) in taps.iter().zip(seen.chunks_exact_mut(ring.width)).zip(wide.chunks_exact_mut(ring.channels)) {
+            copy::<WIDTH>(&from[..ring.width], own);
+            let width = planes[cell.image].width;
+            let inside = ring.is_inside(cell.y, cell.x, width);
+            for (number, (tap, features)) in taps.iter().zip(seen.chunks_exact_mut(ring.width)).enumerate() {
                 let up = usize::from(tap.dy.unsigned_abs());
-                match cell.x.checked_add_signed(tap.dx.into()).filter(|&x| x < planes[cell.image].width && cell.y >= up) {
-                    Some(x) => {
-                        let pixel = ring.pixel(cell.row - up, x);
-                        features.copy_from_slice(ring.features(pixel));
-                        residuals.copy_from_slice(ring.residuals(pixel));
-                    }
-                    None => {
-                        features.fill(0);
-                        residuals.fill(0);
-                    }
+                let x = cell.x.wrapping_add_signed(tap.dx.into());
+                // What is written past a tap's residuals is those of the next.
+                let wide = &mut self.wide[i * wide_stride + number * channels..][..MAX_CHANNELS];
+                if inside || x < width && cell.y >= up {
+                    let pixel = ring.pixel(cell.row - up, x);
+                    ring.read_features::<WIDTH>(pixel, features);
+                    wide.copy_from_slice(&ring.residuals(pixel));
+                } else {
+                    features.fill(0);
+                    wide.fill(0);
                 }
             }
         }
@@ -199,7 +201,7 @@ impl<'p, S: Sample> Machine<'p, S> {
     /// Runs head `c` on the features in `narrow[0]` and the residuals of the channels before; leaves its outputs in `logits`.
     fn run_head(&mut self, c: usize, mut narrow_stride: usize, cells: usize) {
         let (hidden, out) = &self.heads[c];
-        let (wide, wide_stride) = (self.residuals.as_flattened(), MAX_CHANNELS);
+        let (wide, wide_stride) = (self.around.residuals().as_flattened(), MAX_CHANNELS);
         let [features, from, to] = &mut self.narrow;
         for (index, layer) in hidden.iter().enumerate() {
             let narrow = if index == 0 { &*features } else { &*from };
@@ -215,39 +217,14 @@ impl<'p, S: Sample> Machine<'p, S> {
     fn code_channel<C: Code<S>>(&mut self, c: usize, planes: &mut [Plane<S>], cells: &[Cell], code: &mut C) -> Result<(), Error> {
         let program = self.program;
         let out = &self.heads[c].1;
-        let log2_scale = program.alphabet().log2_scale();
-        let symbol_of = |sample: S| S::of(sample.value() >> log2_scale);
-        let at = |cell: &Cell, plane: &Plane<S>| (cell.y * plane.width + cell.x) * plane.channels + c;
-        let follows = program.heads[c].follows.map(usize::from);
-        let mut references = [0; BATCH];
-        for (i, ((cell, bases), reference)) in cells.iter().zip(&self.bases).zip(&mut references).enumerate() {
-            let plane = &planes[cell.image];
-            for (values, &tap) in self.spikes.iter_mut().zip(&program.spikes) {
-                values[i] = (plane.spike(tap, cell.y, cell.x, c, bases[c]).value() >> log2_scale) as u16;
-            }
-            let residual = |earlier: usize| -> i32 { plane.samples[at(cell, plane) - c + earlier].base().into() - bases[earlier].into() };
-            *reference = bases[c].into() + follows.map_or(0, residual);
-        }
-        self.mixtures.set(cells.len(), &self.logits, out.output_stride(), &references, &self.spikes);
-        if C::FINDS {
-            self.mixtures.prepare(cells.len());
-        }
+        let alphabet = program.alphabet();
+        let references = self.around.references(cells.len(), c, program.heads[c].follows.map(usize::from));
+        self.mixtures.set::<S>(cells.len(), &self.logits, out.output_stride(), &references, self.around.spikes(), c);
         let mut symbols = [S::default(); BATCH];
         let symbols = &mut symbols[..cells.len()];
-        for (symbol, cell) in symbols.iter_mut().zip(cells) {
-            let plane = &planes[cell.image];
-            *symbol = symbol_of(plane.samples[at(cell, plane)]);
-        }
-        self.places.clear();
-        self.places.extend(cells.iter().map(|cell| Place { image: cell.image, y: cell.y, x: cell.x }));
-        code.code(planes, c, &self.places, &self.mixtures, symbols)?;
-        for (((cell, bases), residuals), &mut symbol) in cells.iter().zip(&self.bases).zip(&mut self.residuals).zip(symbols) {
-            let plane = &mut planes[cell.image];
-            let sample = S::of(symbol.value() << log2_scale);
-            let at = at(cell, plane);
-            plane.samples[at] = sample;
-            residuals[c] = plane.residual(sample, bases[c]);
-        }
+        self.around.symbols(c, alphabet, symbols);
+        code.code(planes, c, &self.places, &mut self.mixtures, symbols)?;
+        self.around.keep(planes, cells, c, alphabet, symbols);
         Ok(())
     }
 }

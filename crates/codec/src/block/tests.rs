@@ -66,9 +66,15 @@ fn random_programs_code_every_layout() {
             let ideal_bytes = encoded.ideal_bits as f64 / 65_536.0 / 8.0;
             let coded = encoded.bytes.len() as f64;
             assert!((coded - ideal_bytes).abs() < ideal_bytes * 1e-4 + 8.0, "{coded} bytes, ideal {ideal_bytes}");
+            let lanes = encode_as(Method::Lanes, &program, &images).expect("encodes");
+            assert_eq!(lanes.ideal_bits, encoded.ideal_bits);
+            assert!(lanes.bytes.len() <= encoded.bytes.len() + 128, "{} {coded}", lanes.bytes.len());
             for kernel in Kernel::all() {
-                let decoded = decode_by(kernel, Method::Direct, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 24)).expect("decodes");
-                assert_eq!(decoded, samples, "{kernel:?}");
+                for (method, encoded) in [(Method::Direct, &encoded), (Method::Lanes, &lanes)] {
+                    assert_eq!(&encode_by(kernel, method, &program, &images).expect("encodes"), encoded, "{kernel:?}");
+                    let decoded = decode_by(kernel, method, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 24)).expect("decodes");
+                    assert_eq!(decoded, samples, "{kernel:?} {method:?}");
+                }
             }
         }
     }
@@ -109,6 +115,10 @@ fn random_programs_code_samples_of_16_bits() {
             for kernel in Kernel::all() {
                 let decoded = decode_by(kernel, Method::Direct, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 24)).expect("decodes");
                 assert_eq!(decoded, samples, "{kernel:?} {bit_depth} bits");
+                let lanes = encode_by(kernel, Method::Lanes, &program, &images).expect("encodes");
+                assert!(lanes.bytes.len() <= encoded.bytes.len() + 128);
+                let decoded = decode_by(kernel, Method::Lanes, &program, &shapes, &lanes.bytes, &mut Budget::new(1 << 24)).expect("decodes");
+                assert_eq!(decoded, samples, "{kernel:?} {bit_depth} bits, by lanes");
             }
             let adaptive = encode_as(Method::Adaptive, &program, &images);
             match program.is_deep() {
@@ -263,6 +273,38 @@ fn adaptive_coding_learns_what_the_program_does_not_know() {
     let direct = encode(&program, &[image]).expect("encodes");
     let adaptive = encode_as(Method::Adaptive, &program, &[image]).expect("encodes");
     assert!(adaptive.bytes.len() * 3 < direct.bytes.len(), "{} {}", adaptive.bytes.len(), direct.bytes.len());
+}
+
+#[test]
+fn large_blocks_are_coded_by_lanes_and_small_ones_are_not() {
+    let mut dice = Dice(21);
+    let program = random_program(&mut dice, 3, 8);
+    let samples: Vec<u8> = (0..180 * 180 * 3).map(|_| dice.roll(256) as u8).collect();
+    let large = ImageRef { height: 180, width: 180, samples: &samples };
+    let small = ImageRef { height: 30, width: 180, samples: &samples[..30 * 180 * 3] };
+    for (image, expected) in [(large, Method::Lanes), (small, Method::Direct)] {
+        let (method, encoded) = encode_directly(&program, &[image]).expect("encodes");
+        assert_eq!((method, &encoded), (expected, &encode_as(expected, &program, &[image]).expect("encodes")));
+    }
+}
+
+#[test]
+fn whatever_is_changed_in_lanes_is_noticed() {
+    let mut dice = Dice(9);
+    let program = random_program(&mut dice, 3, 8);
+    let samples: Vec<u8> = (0..20 * 21 * 3).map(|i| (i / 7) as u8).collect();
+    let encoded = encode_as(Method::Lanes, &program, &[ImageRef { height: 20, width: 21, samples: &samples }]).expect("encodes");
+    let decoded = |bytes: &[u8]| decode_as(Method::Lanes, &program, &[(20, 21)], bytes, &mut Budget::new(1 << 24));
+    assert_eq!(decoded(&encoded.bytes), Ok(vec![samples]));
+    for bit in (0..encoded.bytes.len() * 8).step_by(37) {
+        let mut bytes = encoded.bytes.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(decoded(&bytes).expect_err("damage").kind(), crate::ErrorKind::Corrupt, "bit {bit}");
+    }
+    for cut in (0..encoded.bytes.len()).step_by(11) {
+        assert_eq!(decoded(&encoded.bytes[..cut]).expect_err("a part").kind(), crate::ErrorKind::Corrupt, "cut at {cut}");
+    }
+    assert!(decoded(&[&encoded.bytes[..], &[1; 4]].concat()).is_err());
 }
 
 #[test]

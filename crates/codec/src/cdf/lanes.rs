@@ -7,6 +7,7 @@
 )]
 
 mod logistic;
+mod search;
 mod set;
 mod transpose;
 mod window;
@@ -85,6 +86,8 @@ pub(super) struct Lanes {
     /// The first symbol of each window, and the masses below it and those that follow.
     starts: Row,
     strides: Row,
+    /// Mean log2 scale of the components, unit 2^-8, `i32`.
+    scales: Row,
     windows: Vec<[u32; WINDOW]>,
 }
 
@@ -107,6 +110,7 @@ impl Lanes {
             outputs: vec![[0; GROUP]; outputs],
             starts: Row::ZERO,
             strides: Row::ZERO,
+            scales: Row::ZERO,
             windows: vec![[0; WINDOW]; BATCH],
         }
     }

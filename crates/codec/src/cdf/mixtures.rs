@@ -7,6 +7,7 @@ use super::{GROUP, Mixture};
 use crate::alphabet::Alphabet;
 use crate::block::BATCH;
 use crate::kernel::Kernel;
+use crate::sample::Sample;
 
 /// The distributions of a batch of symbols: see [`Mixture`].
 #[derive(Debug)]
@@ -15,6 +16,15 @@ pub(crate) struct Mixtures {
     single: Vec<Mixture>,
     #[cfg(target_arch = "x86_64")]
     lanes: Option<Lanes>,
+}
+
+/// Symbols of a group, and where the share of each begins and how wide it is.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+pub(crate) struct Found {
+    pub(crate) symbols: [u16; GROUP],
+    pub(crate) lefts: [u32; GROUP],
+    pub(crate) widths: [u32; GROUP],
 }
 
 /// Runs a function of the lanes, or the other way.
@@ -49,13 +59,22 @@ impl Mixtures {
         }
     }
 
-    /// Sets the first `cells` of them, each as [`Mixture::set`] does. Outputs of pixel `i` begin at `i * stride` and are there for a whole batch; `spikes` are
-    /// the symbols of each spike.
-    pub(crate) fn set(&mut self, cells: usize, outputs: &[i32], stride: usize, references: &[i32; BATCH], spikes: &[[u16; BATCH]]) {
-        either!(mut self, lanes => lanes.set(cells, outputs, stride, references, spikes), {
+    /// Sets the first `cells` of them, those of channel `c`, each as [`Mixture::set`] does. Outputs of pixel `i` begin at `i * stride` and are there for a whole
+    /// batch; `spikes` are the pixels that each spike sees, as planes hold them.
+    pub(crate) fn set<S: Sample>(
+        &mut self,
+        cells: usize,
+        outputs: &[i32],
+        stride: usize,
+        references: &[i32; BATCH],
+        spikes: &[[S::Pixel; BATCH]],
+        c: usize,
+    ) {
+        either!(mut self, lanes => lanes.set(cells, outputs, stride, references, S::words(spikes), c), {
             let mut values = [0u16; u8::MAX as usize];
             for (i, (mixture, outputs)) in self.single[..cells].iter_mut().zip(outputs.chunks_exact(stride)).enumerate() {
-                values.iter_mut().zip(spikes).for_each(|(value, spike)| *value = spike[i]);
+                let log2_scale = mixture.alphabet.log2_scale();
+                values.iter_mut().zip(spikes).for_each(|(value, spike)| *value = (S::get(spike[i], c).value() >> log2_scale) as u16);
                 mixture.set(&outputs[..mixture.outputs()], references[i], &values[..spikes.len()]);
             }
         })
@@ -66,10 +85,26 @@ impl Mixtures {
         either!(mut self, lanes => lanes.prepare(cells), self.single[..cells].iter_mut().for_each(Mixture::prepare))
     }
 
+    /// The same ahead of [`Mixtures::find_group`].
+    pub(crate) fn prepare_groups(&mut self, cells: usize) {
+        // Side by side, nothing pays ahead of the quantiles.
+        self.single.iter_mut().take(cells).for_each(Mixture::prepare);
+    }
+
     /// [`Mixture::find`] of one of them.
     #[inline]
     pub(crate) fn find(&self, lane: usize, quantile: u32) -> (u16, u32, u32) {
         either!(self, lanes => lanes.find(lane, quantile), self.single[lane].find(quantile))
+    }
+
+    /// [`Mixture::find`] of a group of them, of which the first `count` are wanted, each by its own quantile; `from` is a multiple of [`GROUP`].
+    #[inline]
+    pub(crate) fn find_group(&self, from: usize, count: usize, quantiles: &[u32; GROUP], found: &mut Found) {
+        either!(self, lanes => lanes.find_group(from, count, quantiles, found), {
+            for (i, (mixture, &quantile)) in self.single[from..][..count].iter().zip(quantiles).enumerate() {
+                (found.symbols[i], found.lefts[i], found.widths[i]) = mixture.find(quantile);
+            }
+        })
     }
 
     /// [`Mixture::mass_below`] of a group of them, of which the first `count` are wanted, the symbol of each its own; `from` is a multiple of [`GROUP`].

@@ -50,7 +50,8 @@ const fn program_method(code: u64) -> Result<Method, Error> {
     match code {
         0 => Ok(Method::Direct),
         1 => Ok(Method::Adaptive),
-        found => Err(Error::Unsupported { what: "block method", found, known: 1 }),
+        2 => Ok(Method::Lanes),
+        found => Err(Error::Unsupported { what: "block method", found, known: 2 }),
     }
 }
 
@@ -175,6 +176,7 @@ impl Index {
         let methods = self.blocks.iter().map(|block| match block.coding {
             BlockCoding::Program { method: Method::Direct, .. } => 0,
             BlockCoding::Program { method: Method::Adaptive, .. } => 1,
+            BlockCoding::Program { method: Method::Lanes, .. } => 2,
             BlockCoding::General(method) => method_code(method),
         });
         let mut coded = Vec::new();

@@ -7,9 +7,9 @@
 )]
 
 use std::arch::x86_64::{
-    __m128i, __m512i, _mm_storeu_si128, _mm512_add_epi64, _mm512_cvtepi32_epi8, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_loadu_si512,
-    _mm512_mask_blend_epi32, _mm512_max_epi64, _mm512_min_epi64, _mm512_mul_epi32, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setzero_si512,
-    _mm512_slli_epi64, _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512,
+    __m128i, __m512i, _mm_storeu_si128, _mm512_add_epi64, _mm512_cvtepi32_epi8, _mm512_cvtsepi32_epi8, _mm512_dpbusd_epi32, _mm512_loadu_si512,
+    _mm512_mask_blend_epi32, _mm512_max_epi32, _mm512_max_epi64, _mm512_min_epi64, _mm512_mul_epi32, _mm512_set1_epi32, _mm512_set1_epi64,
+    _mm512_setzero_si512, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srav_epi64, _mm512_srli_epi64, _mm512_storeu_si512,
 };
 
 use super::packed::Scale;
@@ -36,71 +36,106 @@ pub(super) fn linear(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i
     unsafe { linear_compiled(layer, rows, cells, out) }
 }
 
+/// What becomes of the sums of a panel.
+trait Store {
+    /// Stores what 16 sums of a pixel make at `at`, the index of its first output; `SMALL` is [`Packed::is_small`].
+    ///
+    /// # Safety
+    /// The instructions exist, and there are 16 outputs from `at` on.
+    unsafe fn store<const SMALL: bool>(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>);
+}
+
+/// Outputs of a ReLU layer.
+struct Hidden<'a>(&'a mut [u8]);
+
+impl Store for Hidden<'_> {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    #[inline]
+    unsafe fn store<const SMALL: bool>(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>) {
+        // Bytes with a sign end at 127, as outputs do.
+        let values = if SMALL {
+            _mm512_cvtsepi32_epi8(_mm512_max_epi32(scaled.small(sums), _mm512_setzero_si512()))
+        } else {
+            _mm512_cvtepi32_epi8(scaled.bounded(sums))
+        };
+        // SAFETY: as the caller says.
+        unsafe { _mm_storeu_si128(self.0.as_mut_ptr().add(at).cast::<__m128i>(), values) };
+    }
+}
+
+/// Outputs of a linear layer.
+struct Linear<'a>(&'a mut [i32]);
+
+impl Store for Linear<'_> {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    #[inline]
+    unsafe fn store<const SMALL: bool>(&mut self, at: usize, sums: __m512i, scaled: &Scaled<'_>) {
+        let values = if SMALL { scaled.small(sums) } else { scaled.bounded(sums) };
+        // SAFETY: as the caller says.
+        unsafe { _mm512_storeu_si512(self.0.as_mut_ptr().add(at).cast::<__m512i>(), values) };
+    }
+}
+
 /// # Safety
 /// The caller has checked the instructions, [`Rows::holds`] and the length of `out`.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn hidden_compiled(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [u8]) {
-    let store = |at: usize, sums, scale: &Scale| {
-        let values = _mm512_cvtepi32_epi8(finish(sums, scale, layer.bounds));
-        // SAFETY: `at` begins a panel of a pixel below `cells`: 16 outputs follow.
-        unsafe { _mm_storeu_si128(out.as_mut_ptr().add(at).cast::<__m128i>(), values) };
-    };
     // SAFETY: as the caller says.
-    unsafe { run(layer, rows, cells, store) }
+    unsafe { if layer.is_small { run::<true>(layer, rows, cells, &mut Hidden(out)) } else { run::<false>(layer, rows, cells, &mut Hidden(out)) } }
 }
 
 /// # Safety
 /// The caller has checked the instructions, [`Rows::holds`] and the length of `out`.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn linear_compiled(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i32]) {
-    let store = |at: usize, sums, scale: &Scale| {
-        let values = finish(sums, scale, layer.bounds);
-        // SAFETY: `at` begins a panel of a pixel below `cells`: 16 outputs follow.
-        unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(at).cast::<__m512i>(), values) };
-    };
     // SAFETY: as the caller says.
-    unsafe { run(layer, rows, cells, store) }
+    unsafe { if layer.is_small { run::<true>(layer, rows, cells, &mut Linear(out)) } else { run::<false>(layer, rows, cells, &mut Linear(out)) } }
 }
 
-/// Hands out the sums of each pixel and panel: `store(index of the first output, sums, scale)`.
+/// Hands out the sums of each pixel and panel.
 ///
 /// # Safety
-/// The caller has checked the instructions and [`Rows::holds`].
+/// The caller has checked the instructions, [`Rows::holds`], and that there is room for all outputs.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 #[inline]
-unsafe fn run(layer: &Packed, rows: &Rows<'_>, cells: usize, mut store: impl FnMut(usize, __m512i, &Scale)) {
-    let stride = layer.output_stride();
+unsafe fn run<const SMALL: bool>(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Store) {
     let panels = layer.scales.len();
     for panel in (0..panels).step_by(2) {
         for first in (0..cells).step_by(CELLS) {
-            let count = (cells - first).min(CELLS);
-            // A tile at the end takes in pixels once more rather than be smaller; only its last `count` are new.
-            if count == CELLS || cells >= CELLS {
-                let first = first.min(cells - CELLS);
-                if panel + 1 < panels {
-                    // SAFETY: as the caller says; `first + CELLS <= cells`.
-                    let sums = unsafe { sums::<CELLS, 2>(layer, panel, rows, first) };
-                    for (cell, sums) in sums.iter().enumerate() {
-                        let at = (first + cell) * stride + panel * LANES;
-                        store(at, sums[0], &layer.scales[panel]);
-                        store(at + LANES, sums[1], &layer.scales[panel + 1]);
-                    }
-                } else {
-                    // SAFETY: as the caller says; `first + CELLS <= cells`.
-                    let sums = unsafe { sums::<CELLS, 1>(layer, panel, rows, first) };
-                    for (cell, sums) in sums.iter().enumerate() {
-                        store((first + cell) * stride + panel * LANES, sums[0], &layer.scales[panel]);
-                    }
-                }
-            } else {
-                for cell in first..cells {
-                    for panel in panel..panels.min(panel + 2) {
-                        // SAFETY: as the caller says; `cell < cells`.
-                        let sums = unsafe { sums::<1, 1>(layer, panel, rows, cell) };
-                        store(cell * stride + panel * LANES, sums[0][0], &layer.scales[panel]);
+            // A tile at the end takes in pixels once more rather than be smaller.
+            // SAFETY: as the caller says; no tile ends behind `cells`.
+            unsafe {
+                match (cells >= CELLS, panel + 1 < panels) {
+                    (true, true) => tile::<CELLS, 2, SMALL>(layer, panel, rows, first.min(cells - CELLS), out),
+                    (true, false) => tile::<CELLS, 1, SMALL>(layer, panel, rows, first.min(cells - CELLS), out),
+                    (false, _) => {
+                        for cell in 0..cells {
+                            for panel in panel..panels.min(panel + 2) {
+                                tile::<1, 1, SMALL>(layer, panel, rows, cell, out);
+                            }
+                        }
                     }
                 }
             }
+        }
+    }
+}
+
+/// `N` pixels from `first` on and `P` panels from `panel` on.
+///
+/// # Safety
+/// The caller has checked the instructions, [`Rows::holds`] for `first + N` pixels, and that there is room for their outputs.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+#[inline]
+unsafe fn tile<const N: usize, const P: usize, const SMALL: bool>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, out: &mut impl Store) {
+    // SAFETY: as the caller says.
+    let sums = unsafe { sums::<N, P>(layer, panel, rows, first) };
+    let stride = layer.output_stride();
+    for p in 0..P {
+        let scaled = Scaled::of(layer, panel + p);
+        for (cell, sums) in sums.iter().enumerate() {
+            // SAFETY: as the caller says.
+            unsafe { out.store::<SMALL>((first + cell) * stride + (panel + p) * LANES, sums[p], &scaled) };
         }
     }
 }
@@ -141,29 +176,71 @@ unsafe fn sums<const N: usize, const P: usize>(layer: &Packed, panel: usize, row
         }
         for (cell, sums) in sums.iter_mut().enumerate() {
             // SAFETY: `holds`: two wide inputs begin here.
-            let x = unsafe { rows.wide.as_ptr().add((first + cell) * rows.wide_stride + pair * PAIR).cast::<i32>().read_unaligned() };
-            let x = _mm512_set1_epi32(x);
+            let x = unsafe { rows.wide.as_ptr().add((first + cell) * rows.wide_stride + pair * PAIR) };
             for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = _mm512_dpwssd_epi32(*sum, w, x);
+                // The intrinsic becomes two instructions where the compiler hopes to save time.
+                // SAFETY: 32 bits are read from `x`.
+                unsafe {
+                    std::arch::asm!("vpdpwssd {sum}, {w}, dword ptr [{x}]{{1to16}}", sum = inout(zmm_reg) *sum, w = in(zmm_reg) w, x = in(reg) x, options(pure, readonly, nostack, preserves_flags));
+                }
             }
         }
     }
     sums
 }
 
-/// Turns 16 sums into outputs: [`Scale::finish`] on even and on odd lanes.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-#[inline]
-fn finish(sums: __m512i, scale: &Scale, bounds: (i64, i64)) -> __m512i {
-    // SAFETY: each array holds 64 bytes.
-    let load = |from: *const i64| unsafe { _mm512_loadu_si512(from.cast::<__m512i>()) };
-    let factor = load(scale.factor.as_ptr().cast::<i64>());
-    let (low, high) = (_mm512_set1_epi64(bounds.0), _mm512_set1_epi64(bounds.1));
-    let scaled = |product: __m512i, half: usize| {
-        let shifted = _mm512_srav_epi64(_mm512_add_epi64(product, load(scale.offset[half].as_ptr())), load(scale.shift[half].as_ptr()));
-        _mm512_min_epi64(_mm512_max_epi64(shifted, low), high)
-    };
-    let even = scaled(_mm512_mul_epi32(sums, factor), 0);
-    let odd = scaled(_mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), _mm512_srli_epi64::<32>(factor)), 1);
-    _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64::<32>(odd))
+/// A [`Scale`] in registers.
+struct Scaled<'a> {
+    scale: &'a Scale,
+    bounds: (i64, i64),
+    /// Of even lanes and of odd ones.
+    factor: [__m512i; 2],
+    offset: [__m512i; 2],
+    right: __m512i,
+    left: __m512i,
+}
+
+impl<'a> Scaled<'a> {
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    #[inline]
+    fn of(layer: &'a Packed, panel: usize) -> Self {
+        let scale = &layer.scales[panel];
+        // SAFETY: each array holds 64 bytes.
+        let load = |from: *const i64| unsafe { _mm512_loadu_si512(from.cast::<__m512i>()) };
+        let factor = load(scale.factor.as_ptr().cast::<i64>());
+        Self {
+            scale,
+            bounds: layer.bounds,
+            factor: [factor, _mm512_srli_epi64::<32>(factor)],
+            offset: [load(scale.offset[0].as_ptr()), load(scale.offset[1].as_ptr())],
+            right: load(scale.shift[0].as_ptr()),
+            left: load(scale.left.as_ptr()),
+        }
+    }
+
+    /// Turns 16 sums into outputs that need no bounds ([`Packed::is_small`]): products of even lanes fall to the lower half of 64 bits, those of odd lanes rise
+    /// to the upper one.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    #[inline]
+    fn small(&self, sums: __m512i) -> __m512i {
+        let even = _mm512_srav_epi64(_mm512_add_epi64(_mm512_mul_epi32(sums, self.factor[0]), self.offset[0]), self.right);
+        let odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), self.factor[1]);
+        _mm512_mask_blend_epi32(0xaaaa, even, _mm512_sllv_epi64(_mm512_add_epi64(odd, self.offset[1]), self.left))
+    }
+
+    /// Turns 16 sums into outputs: [`Scale::finish`] on even and on odd lanes.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    #[inline]
+    fn bounded(&self, sums: __m512i) -> __m512i {
+        let (low, high) = (_mm512_set1_epi64(self.bounds.0), _mm512_set1_epi64(self.bounds.1));
+        let scaled = |product: __m512i, half: usize| {
+            // SAFETY: the array holds 64 bytes.
+            let shift = unsafe { _mm512_loadu_si512(self.scale.shift[half].as_ptr().cast::<__m512i>()) };
+            let shifted = _mm512_srav_epi64(_mm512_add_epi64(product, self.offset[half]), shift);
+            _mm512_min_epi64(_mm512_max_epi64(shifted, low), high)
+        };
+        let even = scaled(_mm512_mul_epi32(sums, self.factor[0]), 0);
+        let odd = scaled(_mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), self.factor[1]), 1);
+        _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64::<32>(odd))
+    }
 }

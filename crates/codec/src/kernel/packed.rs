@@ -14,8 +14,10 @@ use crate::tables::STEP;
 pub(crate) enum Input {
     /// Position in the narrow row; the value is 0..=127.
     Narrow(usize),
-    /// Position in the wide row; the value is -255..=255.
+    /// Position in the wide row; the value is -255..=255, or what 16 bits hold.
     Wide(usize),
+    /// A sample less a base: positions of the sample (0..=255) in the narrow row and of the base in the wide row. Only where [`Packed::takes_samples`].
+    Sample(usize, usize),
 }
 
 /// A layer laid out for the kernels.
@@ -35,6 +37,8 @@ pub(crate) struct Packed {
     pub(super) scales: Vec<Scale>,
     /// Bounds of the outputs.
     pub(super) bounds: (i64, i64),
+    /// Whether every output fits 31 bits before it is bounded, and no shift is longer than 32: see [`Scale::left`].
+    pub(super) is_small: bool,
 }
 
 /// How the sums of one panel become outputs: `(sum * factor + offset) >> shift`. Units past the layer's have all three 0.
@@ -46,6 +50,8 @@ pub(super) struct Scale {
     pub(super) offset: [[i64; LANES / 2]; 2],
     /// Likewise.
     pub(super) shift: [[i64; LANES / 2]; 2],
+    /// By how much the products of odd lanes rise to have their outputs in the upper 32 of 64 bits: 32 less the shift.
+    pub(super) left: [i64; LANES / 2],
 }
 
 impl Packed {
@@ -62,15 +68,16 @@ impl Packed {
     fn new(kernel: Kernel, layer: &Dense, place: impl Fn(usize) -> Input, unit_shift: i64, bias_bits: i64, bounds: (i64, i64)) -> Self {
         let places: Vec<Input> = (0..layer.n_in).map(place).collect();
         let end = |of: fn(&Input) -> Option<usize>| places.iter().filter_map(of).map(|at| at + 1).max().unwrap_or(0);
-        let quads = end(|input| if let Input::Narrow(at) = input { Some(*at) } else { None }).div_ceil(QUAD);
-        let pairs = end(|input| if let Input::Wide(at) = input { Some(*at) } else { None }).div_ceil(PAIR);
+        let narrow_place = |input: &Input| if let Input::Narrow(at) | Input::Sample(at, _) = input { Some(*at) } else { None };
+        let wide_place = |input: &Input| if let Input::Wide(at) | Input::Sample(_, at) = input { Some(*at) } else { None };
+        let (quads, pairs) = (end(narrow_place).div_ceil(QUAD), end(wide_place).div_ceil(PAIR));
         let panels = layer.n_out.div_ceil(LANES);
         let scalar = kernel == Kernel::Scalar;
         let lanes = |wanted: bool, inputs: usize| if wanted { panels * inputs * LANES } else { 0 };
         let mut narrow = vec![0i8; lanes(!scalar, quads * QUAD)];
         let mut wide = vec![0i16; lanes(!scalar, pairs * PAIR)];
         let mut plain = vec![0i16; lanes(scalar, quads * QUAD + pairs * PAIR)];
-        let none = Scale { factor: [0; LANES], offset: [[0; LANES / 2]; 2], shift: [[0; LANES / 2]; 2] };
+        let none = Scale { factor: [0; LANES], offset: [[0; LANES / 2]; 2], shift: [[0; LANES / 2]; 2], left: [0; LANES / 2] };
         let mut scales = vec![none; panels];
         for (o, weights) in layer.weights.chunks_exact(layer.n_in.max(1)).enumerate() {
             let (panel, lane) = (o / LANES, o % LANES);
@@ -80,17 +87,42 @@ impl Packed {
                     Input::Wide(at) if scalar => plain[(panel * (quads * QUAD + pairs * PAIR) + quads * QUAD + at) * LANES + lane] = weight.into(),
                     Input::Narrow(at) => narrow[((panel * quads + at / QUAD) * LANES + lane) * QUAD + at % QUAD] = weight,
                     Input::Wide(at) => wide[((panel * pairs + at / PAIR) * LANES + lane) * PAIR + at % PAIR] = weight.into(),
+                    Input::Sample(at, base) => {
+                        narrow[((panel * quads + at / QUAD) * LANES + lane) * QUAD + at % QUAD] = weight;
+                        let to = &mut wide[((panel * pairs + base / PAIR) * LANES + lane) * PAIR + base % PAIR];
+                        *to = to.wrapping_sub(weight.into());
+                    }
                 }
             }
         }
+        let mut is_small = true;
         for (o, (&code, &bias)) in layer.step_codes.iter().zip(&layer.biases).enumerate() {
             let (scale, lane) = (&mut scales[o / LANES], o % LANES);
             let shift = unit_shift + i64::from(code >> 3);
             scale.factor[lane] = STEP[usize::from(code & 7)] as i32;
             scale.shift[lane % 2][lane / 2] = shift;
             scale.offset[lane % 2][lane / 2] = (i64::from(bias) << (shift - bias_bits)) + (1 << (shift - 1));
+            if lane % 2 == 1 {
+                scale.left[lane / 2] = 32 - shift;
+            }
+            let largest = |place: &Input| if let Input::Narrow(_) = place { 127 } else { i64::from(i16::MAX) };
+            let weights = &layer.weights[o * layer.n_in..][..layer.n_in];
+            let sum: i64 = weights.iter().zip(&places).map(|(&weight, place)| i64::from(weight.unsigned_abs()) * largest(place)).sum();
+            let output = (sum.min(i32::MAX.into()) * i64::from(scale.factor[lane]) + scale.offset[lane % 2][lane / 2].abs()) >> shift;
+            is_small &= shift <= 32 && output < bounds.1.max(1 << 30);
         }
-        Self { quads, pairs, narrow, wide, plain, scales, bounds }
+        Self { quads, pairs, narrow, wide, plain, scales, bounds, is_small }
+    }
+
+    /// Whether the inputs of a layer can be samples ([`Input::Sample`]), the first `inputs` of them being differences to the bases of `channels` in turn.
+    ///
+    /// Unsigned bytes are multiplied as they are by AVX-512 only; what is taken away with a base is the sum of its weights, which has to fit 16 bits.
+    pub(crate) fn takes_samples(kernel: Kernel, layer: &Dense, inputs: usize, channels: usize) -> bool {
+        let fits = |weights: &[i8]| {
+            let of = |c: usize| weights[..inputs].iter().skip(c).step_by(channels).map(|&weight| i32::from(weight)).sum::<i32>();
+            (0..channels).all(|c| i16::try_from(-of(c)).is_ok())
+        };
+        kernel.has_bytes() && layer.weights.chunks_exact(layer.n_in.max(1)).all(fits)
     }
 
     /// Values from one pixel's wide inputs to the next pixel's, if nothing else asks for more.

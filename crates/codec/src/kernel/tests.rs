@@ -40,6 +40,7 @@ fn every_kernel_equals_plain_arithmetic() {
                 let value = |i: usize| match place(i) {
                     Input::Narrow(at) => i64::from(narrow[cell * narrow_stride + at]),
                     Input::Wide(at) => i64::from(wide[cell * wide_stride + at]),
+                    Input::Sample(at, base) => i64::from(narrow[cell * narrow_stride + at]) - i64::from(wide[cell * wide_stride + base]),
                 };
                 (0..n_in).map(|i| i64::from(layer.weights[o * n_in + i]) * value(i)).sum()
             };

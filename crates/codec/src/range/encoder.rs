@@ -47,7 +47,7 @@ impl RangeEncoder {
 
 /// `-log2(width / 2^24)` in 2^-16 bits, linear between entries of the table (error below 2^-18 bits).
 #[inline]
-fn cost(width: u32) -> u64 {
+pub(crate) fn cost(width: u32) -> u64 {
     let whole = width.ilog2();
     let fraction = (u64::from(width) << 16 >> whole) & 0xffff; // 16 bits after the leading one
     let (index, rest) = ((fraction >> 8) as usize, fraction & 255);

@@ -7,11 +7,12 @@
 )]
 
 use std::arch::x86_64::{
-    __m512i, _MM_CMPINT_NLT, _mm_cvtsi32_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_cmp_epu32_mask,
-    _mm512_cmpeq_epi32_mask, _mm512_cmpge_epu32_mask, _mm512_cvtepu16_epi32, _mm512_loadu_si512, _mm512_mask_add_epi32, _mm512_mask_blend_epi32,
-    _mm512_mask_mov_epi32, _mm512_maskz_mov_epi32, _mm512_max_epi32, _mm512_min_epi32, _mm512_mul_epu32, _mm512_mullo_epi32, _mm512_set1_epi32,
+    __m512i, _MM_CMPINT_NLT, _MM_FROUND_NO_EXC, _MM_FROUND_TO_POS_INF, _MM_FROUND_TO_ZERO, _mm_cvtsi32_si128, _mm512_add_epi32, _mm512_and_si512,
+    _mm512_cmp_epu32_mask, _mm512_cmpeq_epi32_mask, _mm512_cmpge_epu32_mask, _mm512_cvt_roundepi32_ps, _mm512_cvtepi32_ps, _mm512_cvtepu32_ps,
+    _mm512_cvttps_epu32, _mm512_div_round_ps, _mm512_loadu_si512, _mm512_mask_add_epi32, _mm512_mask_blend_epi32, _mm512_mask_mov_epi32,
+    _mm512_maskz_mov_epi32, _mm512_max_epi32, _mm512_min_epi32, _mm512_mul_epu32, _mm512_mullo_epi32, _mm512_scalef_ps, _mm512_set1_epi32,
     _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srai_epi32, _mm512_srl_epi32, _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi32,
-    _mm512_storeu_si512, _mm512_sub_epi32,
+    _mm512_sub_epi32,
 };
 
 use super::{Lanes, MAX_COMPONENTS, transpose};
@@ -21,16 +22,17 @@ use crate::cdf::GROUP;
 use crate::cdf::avx512::exp2;
 
 impl Lanes {
-    /// Sets the first `cells` of them: see [`crate::cdf::Mixture::set`]. Outputs of pixel `i` begin at `i * stride`; `spikes` are the symbols of each spike.
-    pub(in crate::cdf) fn set(&mut self, cells: usize, outputs: &[i32], stride: usize, references: &[i32; BATCH], spikes: &[[u16; BATCH]]) {
+    /// Sets the first `cells` of them: see [`crate::cdf::Mixture::set`]. Outputs of pixel `i` begin at `i * stride`; `spikes` are the pixels that each
+    /// spike sees, and `c` is the byte of them.
+    pub(in crate::cdf) fn set(&mut self, cells: usize, outputs: &[i32], stride: usize, references: &[i32; BATCH], spikes: &[[u32; BATCH]], c: usize) {
         assert!(cells <= BATCH && stride >= self.outputs.len() && outputs.len() >= stride * BATCH && spikes.len() >= self.spikes.len());
         for from in (0..cells).step_by(GROUP) {
             // SAFETY: `new` has asked for the instructions; outputs are as many as 64 pixels have.
             unsafe {
                 match self.components {
-                    0..=4 => self.set_group::<4>(from, &outputs[from * stride..], stride, references, spikes),
-                    5..=8 => self.set_group::<8>(from, &outputs[from * stride..], stride, references, spikes),
-                    _ => self.set_group::<MAX_COMPONENTS>(from, &outputs[from * stride..], stride, references, spikes),
+                    0..=4 => self.set_group::<4>(from, &outputs[from * stride..], stride, references, spikes, c),
+                    5..=8 => self.set_group::<8>(from, &outputs[from * stride..], stride, references, spikes, c),
+                    _ => self.set_group::<MAX_COMPONENTS>(from, &outputs[from * stride..], stride, references, spikes, c),
                 }
             }
         }
@@ -39,7 +41,15 @@ impl Lanes {
     /// # Safety
     /// The instructions exist, and outputs of 16 pixels are there.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-    unsafe fn set_group<const N: usize>(&mut self, from: usize, outputs: &[i32], stride: usize, references: &[i32; BATCH], spikes: &[[u16; BATCH]]) {
+    unsafe fn set_group<const N: usize>(
+        &mut self,
+        from: usize,
+        outputs: &[i32],
+        stride: usize,
+        references: &[i32; BATCH],
+        spikes: &[[u32; BATCH]],
+        c: usize,
+    ) {
         for (block, columns) in self.outputs.chunks_exact_mut(GROUP).enumerate() {
             transpose::transpose(&outputs[block * GROUP..], stride, columns);
         }
@@ -54,6 +64,7 @@ impl Lanes {
         let k = self.components;
         let within = |values, (low, high): (i32, i32)| _mm512_min_epi32(_mm512_max_epi32(values, _mm512_set1_epi32(low)), _mm512_set1_epi32(high));
         let byte = _mm512_set1_epi32(255);
+        let (to_byte, to_depth) = (_mm_cvtsi32_si128(8 * c as i32), _mm_cvtsi32_si128(self.log2_scale().cast_signed()));
 
         let mut top = output(0);
         for i in (1..k).chain(3 * k..3 * k + self.spikes.len()) {
@@ -67,8 +78,9 @@ impl Lanes {
         };
         let (mut sum, mut heaviest, mut likeliest) = (_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512());
         for (i, (row, (values, symbols))) in self.spikes.iter_mut().zip(self.values.iter_mut().zip(spikes)).enumerate().rev() {
-            // SAFETY: 16 of 64 symbols.
-            let symbols = _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(symbols[from..][..GROUP].as_ptr().cast()) });
+            // SAFETY: 16 of 64 pixels.
+            let pixels = unsafe { _mm512_loadu_si512(symbols[from..][..GROUP].as_ptr().cast::<__m512i>()) };
+            let symbols = _mm512_srl_epi32(_mm512_and_si512(_mm512_srl_epi32(pixels, to_byte), byte), to_depth);
             values.store(from, symbols);
             let falls = fall(3 * k + i);
             row.store(from, falls);
@@ -99,16 +111,12 @@ impl Lanes {
         }
         self.likeliest.store(from, likeliest);
 
-        // See `share`.
-        let mut sums = [0u32; GROUP];
-        let mut inverses = [0u32; GROUP];
-        // SAFETY: 16 of 32 bits.
-        unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast::<__m512i>(), sum) };
-        for (inverse, sum) in inverses.iter_mut().zip(sums) {
-            *inverse = ((u64::from(WEIGHTS) << 32) / u64::from(sum.max(1 << 16))) as u32;
-        }
-        // SAFETY: as above.
-        let inverse = unsafe { _mm512_loadu_si512(inverses.as_ptr().cast::<__m512i>()) };
+        // See `share`. Floats only guess: rounded so that the inverse is never too large, and too small by less than 2^11. A share that falls short by
+        // less than one for that is made exact below, as it would be anyway.
+        let rounded_up = _mm512_cvt_roundepi32_ps::<{ _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC }>(_mm512_max_epi32(sum, _mm512_set1_epi32(1 << 16)));
+        let total = _mm512_cvtepu32_ps(_mm512_set1_epi32((WEIGHTS << 16).cast_signed()));
+        let inverse = _mm512_div_round_ps::<{ _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC }>(total, rounded_up);
+        let inverse = _mm512_cvttps_epu32(_mm512_scalef_ps(inverse, _mm512_cvtepi32_ps(_mm512_set1_epi32(16))));
         let odd_inverse = _mm512_srli_epi64::<32>(inverse);
         let mut left = _mm512_set1_epi32(WEIGHTS.cast_signed());
         for row in self.weights[..k].iter_mut().chain(&mut self.spikes) {
@@ -133,6 +141,7 @@ impl Lanes {
                 spread = _mm512_add_epi32(spread, _mm512_mullo_epi32(weight, *scale));
             }
         }
+        self.scales.store(from, _mm512_srai_epi32::<16>(spread));
         let stride = _mm512_srai_epi32::<24>(spread);
         self.strides.store(from, _mm512_min_epi32(_mm512_max_epi32(stride, _mm512_setzero_si512()), _mm512_set1_epi32(2)));
     }

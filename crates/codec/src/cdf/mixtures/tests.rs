@@ -17,13 +17,14 @@ fn every_kernel_sets_and_evaluates_a_batch_alike() {
                 let outputs: Vec<i32> = (0..stride * BATCH).map(|_| (roll(2 * spread) - spread) as i32).collect();
                 let mut references = [0; BATCH];
                 references.iter_mut().for_each(|reference| *reference = roll(511) as i32 - 255);
-                let mut spikes = vec![[0u16; BATCH]; n_spikes];
-                spikes.as_flattened_mut().iter_mut().for_each(|value| *value = roll(1 << bit_depth) as u16);
+                let mut spikes = vec![[0u32; BATCH]; n_spikes];
+                spikes.as_flattened_mut().iter_mut().for_each(|value| *value = roll(1 << 32) as u32);
+                let c = roll(4) as usize;
                 let mut plain = Mixtures::new(Kernel::Scalar, bit_depth.into(), components, n_spikes);
-                plain.set(cells, &outputs, stride, &references, &spikes);
+                plain.set::<u8>(cells, &outputs, stride, &references, &spikes, c);
                 for kernel in Kernel::all() {
                     let mut mixtures = Mixtures::new(kernel, bit_depth.into(), components, n_spikes);
-                    mixtures.set(cells, &outputs, stride, &references, &spikes);
+                    mixtures.set::<u8>(cells, &outputs, stride, &references, &spikes, c);
                     mixtures.prepare(cells);
                     let told = format!("{kernel:?}, {bit_depth} bits, {components} + {n_spikes} parts");
                     for from in (0..cells).step_by(GROUP) {
@@ -35,6 +36,14 @@ fn every_kernel_sets_and_evaluates_a_batch_alike() {
                             let [got, want] = [&mixtures, &plain].map(|mixtures| mixtures.masses_below(from, count, &symbols));
                             assert_eq!(got[..count], want[..count], "{told}");
                         }
+                        let mut quantiles = [0; GROUP];
+                        let mut found = Found::default();
+                        quantiles.iter_mut().for_each(|quantile| *quantile = roll(1 << 24) as u32);
+                        mixtures.find_group(from, count, &quantiles, &mut found);
+                        for (i, &quantile) in quantiles.iter().enumerate().take(count) {
+                            let got = (found.symbols[i], found.lefts[i], found.widths[i]);
+                            assert_eq!(got, plain.find(from + i, quantile), "{told}");
+                        }
                         for lane in from..from + count {
                             let quantile = roll(1 << 24) as u32;
                             assert_eq!(mixtures.find(lane, quantile), plain.find(lane, quantile), "{told}");
@@ -44,6 +53,9 @@ fn every_kernel_sets_and_evaluates_a_batch_alike() {
                     for (symbol, edges) in edges.windows(2).enumerate() {
                         for quantile in [edges[0], edges[1] - 1] {
                             assert_eq!(mixtures.find(0, quantile), (symbol as u16, edges[0], edges[1] - edges[0]), "{told}");
+                            let mut found = Found::default();
+                            mixtures.find_group(0, 1, &[quantile; GROUP], &mut found);
+                            assert_eq!((found.symbols[0], found.lefts[0], found.widths[0]), (symbol as u16, edges[0], edges[1] - edges[0]), "{told}");
                         }
                     }
                 }
