@@ -18,8 +18,8 @@ use crate::summary::{BaseSummary, InspectProgram, InspectSummary, ItemSummary};
 
 /// Million samples a second that one core of 2023 with AVX-512 decodes: what a sample costs besides its network, and multiply-accumulates a nanosecond.
 ///
-/// `cargo xtask bench speed` of 2026-11-25, one thread, 9,696 multiply-accumulates a sample: kodak8 8.8 directly and 0.9 adaptively (this says 8.8 and
-/// 0.9), cifar10 6.8 and 0.6, photos100 6.0, its PNG files rebuilt; small blocks, and those of formats before 1.4, 5.7.
+/// `cargo xtask bench speed` of 2026-11-25, one thread, 9,696 multiply-accumulates a sample: kodak8 8.4 directly and 0.9 adaptively (this says 8.8 and
+/// 0.9), cifar10 6.7 and 0.6, photos100 6.1, its PNG files rebuilt; small blocks, and those of formats before 1.4, 5.7.
 fn expected_speed(program: &Program, method: Method) -> f64 {
     let besides = match method {
         Method::Lanes => 55.0,
