@@ -64,7 +64,7 @@ impl Search<'_> {
                 continue;
             }
             let mut trained = 0;
-            while !fits && trained < 2 && rung > 0.0 && self.spent + rung <= end + 1e-9 && !self.interrupted {
+            while !fits && trained < 2 && rung > 0.0 && self.spent + 2.0 * rung <= end + 1e-9 && !self.interrupted {
                 now = if trained == 0 { self.take_away(&passed, keep, rung, follow)? } else { self.train_masked(now.0, now.1, rung, follow)? };
                 measured = self.measure(&now.0);
                 fits = self.within(&measured, BUDGET, MARGIN * self.recipe.margin);
@@ -86,13 +86,20 @@ impl Search<'_> {
                     passed = good.clone();
                 }
                 if trained == 0 && rung > 0.0 {
-                    // no time is left to prove it, but tuning comes yet
-                    let lost = self.before.score.top1() - self.measure(&passed.parameters).score.top1();
-                    return Ok(if lost <= self.recipe.max_drop { passed } else { good });
+                    break;
                 }
             }
         }
-        Ok(good)
+        let left = end - self.spent;
+        if passed.keep >= good.keep || left <= 1e-9 || self.interrupted {
+            return Ok(good);
+        }
+        // what passed was never trained: what is left of the time is for it
+        follow.stage(&format!("prune to {:.1} %", 100.0 * passed.keep));
+        let chosen = masks(&network.graph, &passed.parameters, passed.keep);
+        let (parameters, _) = self.train_masked(passed.parameters.clone(), chosen, left, follow)?;
+        let lost = self.before.score.top1() - self.measure(&parameters).score.top1();
+        Ok(if lost <= self.recipe.max_drop { Pruned { parameters, keep: passed.keep } } else { good })
     }
 
     /// Takes weights away in parts and trains behind each, so that the network never has far to come back.
