@@ -76,9 +76,11 @@ impl<'a> Search<'a> {
         measure(self.network, parameters, &self.parts.validation)
     }
 
-    /// The parameters with normalisations that fit them.
+    /// The parameters with normalisations measured anew, or as they are where training images say that these are better.
     pub(super) fn calibrated(&self, parameters: &Parameters) -> Parameters {
-        calibrated(&self.network.graph, parameters, &self.network.about.normalisation, &self.calibration)
+        let anew = calibrated(&self.network.graph, parameters, &self.network.about.normalisation, &self.calibration);
+        let loss = |parameters: &Parameters| measure(self.network, parameters, &self.calibration).tempered_loss;
+        if loss(&anew) < loss(parameters) { anew } else { parameters.clone() }
     }
 
     /// Whether a network loses at most a share of the budget, with `margin` standard errors to spare, and no more loss than goes with that.
