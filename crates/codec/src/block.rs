@@ -78,8 +78,8 @@ impl Method {
 /// A symbol's mass is at most `2^24 - 2^11` (of one bit, see [`crate::cdf`]), so each costs 0.000176 bits: 45,400 to a byte.
 const MOST_SAMPLES_PER_BYTE: u64 = 1 << 16;
 
-/// Bytes from which a block is coded by [`Method::Lanes`]: their states take less than 0.15 % of it.
-const LEAST_BYTES_FOR_LANES: u64 = 1 << 16;
+/// Bytes from which a block is coded by [`Method::Lanes`]: their states take at most 0.07 % of it.
+const LEAST_BYTES_FOR_LANES: u64 = 1 << 17;
 
 /// Most samples of a block that is coded by [`Method::Lanes`] unless that is asked for: an encoder holds eight bytes for each.
 const MOST_SAMPLES_HELD: usize = 1 << 25;
