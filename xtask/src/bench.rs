@@ -1,6 +1,7 @@
 //! Measures kolmo and its rivals: on folders of images, on checkpoints, and on networks.
 
 mod checkpoint;
+mod curve;
 mod imagecodecs;
 pub(crate) mod kolmo;
 mod network;
@@ -28,6 +29,8 @@ pub(crate) enum BenchCommand {
     Scale(scale::ScaleArgs),
     /// Size and speed of network checkpoints; writes benches/checkpoint.md.
     Checkpoint(checkpoint::CheckpointArgs),
+    /// Rates over time spent learning and over the size of the network; writes benches/curve.csv and benches/curve.md.
+    Curve(curve::CurveArgs),
     /// Size and accuracy of a network made small; writes benches/network.csv and benches/network.md.
     Network(network::NetworkArgs),
 }
@@ -42,6 +45,7 @@ pub(crate) fn run(command: &BenchCommand) -> Result<()> {
         BenchCommand::Speed(args) => speed::run(args),
         BenchCommand::Scale(args) => scale::run(args),
         BenchCommand::Checkpoint(args) => checkpoint::run(args),
+        BenchCommand::Curve(args) => curve::run(args),
         BenchCommand::Network(args) => network::run(args),
     }
 }

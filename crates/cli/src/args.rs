@@ -114,6 +114,9 @@ pub(crate) struct Learning {
     /// Do without built-in Programs: learn everything from nothing
     #[arg(long)]
     pub(crate) no_priors: bool,
+    /// Size of the network, whatever the effort: smaller ones decode faster, larger ones predict better [default: by effort and dataset]
+    #[arg(long, value_name = "1..5", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(crate) network: Option<u8>,
 }
 
 /// Where to train.

@@ -63,6 +63,8 @@ const SIZES: [Size; 5] = [
 impl Plan {
     /// Share of the steps that train the rounded network.
     pub const TUNING: f64 = 0.2;
+    /// Sizes that a network may have.
+    pub const NETWORKS: usize = SIZES.len();
 
     /// The plan for a dataset of `subpixels` samples that will take about `expected_bytes` once they are coded.
     ///
@@ -83,9 +85,15 @@ impl Plan {
             7..=8 => by_dataset + 1,
             _ => by_dataset + 2,
         };
-        let Size { first, second, head, components, reach } = SIZES[size.min(SIZES.len() - 1)];
+        Self::of_network(effort as u8, channels, subpixels, size.min(SIZES.len() - 1) + 1)
+    }
+
+    /// The plan with the network of this number, 1 (smallest) to [`Plan::NETWORKS`] (others: the nearest), whatever the dataset.
+    #[must_use]
+    pub fn of_network(effort: u8, channels: usize, subpixels: u64, number: usize) -> Self {
+        let Size { first, second, head, components, reach } = SIZES[number.clamp(1, SIZES.len()) - 1];
         let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6, deep: false };
-        Self::of_shape(effort, shape, subpixels)
+        Self::of_shape(usize::from(effort.clamp(1, 9)), shape, subpixels)
     }
 
     /// The same dataset and effort with the network that a Program is.

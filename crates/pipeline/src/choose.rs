@@ -110,7 +110,7 @@ fn all_known(dataset: &Dataset, group: &Group, program: &Program) -> Result<bool
 
 /// The built-in Program that a group of this size is learned from, if any.
 pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew: &Crew<'_>) -> Result<Option<Program>, Error> {
-    if !learn.priors {
+    if !learn.priors || learn.network.is_some() {
         return Ok(None);
     }
     let rating = crew.pool.install(|| Rating::new(dataset, group))?;
@@ -123,7 +123,7 @@ fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>)
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
     let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
     let least = known.as_ref().map_or(u64::MAX, |(.., payload)| *payload);
-    let start = known.as_ref().filter(|_| least >= LARGE_BYTES).map(|(_, program, _)| program.clone());
+    let start = known.as_ref().filter(|_| least >= LARGE_BYTES && means.learn.network.is_none()).map(|(_, program, _)| program.clone());
     if let Some((prior, program, payload)) = known {
         let mut summary = about(group.layout, &program, "built-in");
         summary.prior = Some(prior.name.to_owned());

@@ -75,7 +75,11 @@ pub(crate) fn learn_group(
 ) -> Result<Learned, Error> {
     let symbols = lesson.symbols;
     let subpixels: u64 = images.iter().map(|(image, _)| image.subpixels()).sum();
-    let mut plan = Plan::new(lesson.options.effort, layout.channels(), subpixels, lesson.expected_bytes);
+    let (effort, channels) = (lesson.options.effort, layout.channels());
+    let mut plan = match lesson.options.network {
+        Some(number) => Plan::of_network(effort, channels, subpixels, number.into()),
+        None => Plan::new(effort, channels, subpixels, lesson.expected_bytes),
+    };
     plan.shape.deep = symbols.is_deep();
     let mut run = run(layout, lesson)?;
     if let From::Prior(program) = lesson.from {

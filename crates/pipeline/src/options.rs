@@ -74,11 +74,14 @@ pub struct LearnOptions {
     pub resume: bool,
     /// Use built-in Programs where they pay, and begin learning with what they know.
     pub priors: bool,
+    /// Size of the networks that are learned, 1 (smallest) to [`kolmo_model::effort::Plan::NETWORKS`]; `None`: as effort and the group's images have it. A network of a given size begins
+    /// with random weights.
+    pub network: Option<u8>,
 }
 
 impl Default for LearnOptions {
     fn default() -> Self {
-        Self { effort: 5, time_budget: None, seed: 0, device: DeviceChoice::Auto, checkpoint: None, resume: false, priors: true }
+        Self { effort: 5, time_budget: None, seed: 0, device: DeviceChoice::Auto, checkpoint: None, resume: false, priors: true, network: None }
     }
 }
 
