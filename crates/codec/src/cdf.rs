@@ -106,6 +106,9 @@ impl Mixture {
             Kernel::Avx2 => avx2::set(self, outputs, reference),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::set(self, outputs, reference),
+            // All code has these instructions.
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon | Kernel::Dotprod => self.set_plain(outputs, reference),
         }
         self.values.iter_mut().zip(spikes).for_each(|(to, &value)| *to = value.value());
         self.window = None;
@@ -195,6 +198,8 @@ impl Mixture {
             Kernel::Avx2 => avx2::masses(self, start, log2_stride),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::masses(self, start, log2_stride),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon | Kernel::Dotprod => self.masses_plain(start, log2_stride),
         }
     }
 

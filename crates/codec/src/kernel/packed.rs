@@ -38,6 +38,7 @@ pub(crate) struct Packed {
     /// Bounds of the outputs.
     pub(super) bounds: (i64, i64),
     /// Whether every output fits 31 bits before it is bounded, and no shift is longer than 32: see [`Scale::left`].
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 asks"))]
     pub(super) is_small: bool,
 }
 
