@@ -87,7 +87,7 @@ impl Kernel {
         all
     }
 
-    /// Whether it multiplies unsigned bytes of 8 bits.
+    /// Whether it multiplies unsigned bytes of 8 bits, in layers that say so.
     pub(crate) fn has_bytes(self) -> bool {
         match self {
             Self::Scalar => false,
@@ -96,7 +96,7 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => true,
             #[cfg(target_arch = "aarch64")]
-            Self::Neon | Self::Dotprod => false,
+            Self::Neon | Self::Dotprod => true,
         }
     }
 

@@ -5,7 +5,7 @@
 use std::arch::aarch64::{int8x16_t, int32x4_t, vdupq_n_s8, vld1q_s8};
 use std::arch::{asm, is_aarch64_feature_detected};
 
-use super::neon::{self, Hidden, Linear, Narrow, Sums, load_quad, load_weights, run};
+use super::neon::{self, Narrow, Sums, load_quad, load_weights, run_hidden, run_linear, signed};
 use super::{LANES, Packed, QUAD, Rows};
 
 /// Whether this machine runs this kernel.
@@ -27,12 +27,14 @@ pub(super) fn linear(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i
 
 #[target_feature(enable = "neon,dotprod")]
 fn hidden_compiled(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [u8]) {
-    run::<Dot>(layer, rows, cells, &mut Hidden(out));
+    // SAFETY: this function is compiled for these instructions.
+    unsafe { run_hidden::<Dot>(layer, rows, cells, out) }
 }
 
 #[target_feature(enable = "neon,dotprod")]
 fn linear_compiled(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i32]) {
-    run::<Dot>(layer, rows, cells, &mut Linear(out));
+    // SAFETY: this function is compiled for these instructions.
+    unsafe { run_linear::<Dot>(layer, rows, cells, out) }
 }
 
 /// By dot products.
@@ -43,14 +45,14 @@ type Quad = [i8; LANES * QUAD];
 
 impl Narrow for Dot {
     #[inline(always)]
-    unsafe fn add<const N: usize>(sums: &mut Sums<N>, weights: &[i8], inputs: *const u8, stride: usize) {
+    unsafe fn add<const N: usize, const SAMPLES: bool>(sums: &mut Sums<N>, weights: &[i8], inputs: *const u8, stride: usize) {
         // SAFETY: arithmetic on registers.
         let mut x = [unsafe { vdupq_n_s8(0) }; N];
         let (blocks, rest) = weights.as_chunks::<{ LANES * QUAD }>().0.as_chunks::<4>();
         for (block, [a, b, c, d]) in blocks.iter().enumerate() {
             for (cell, x) in x.iter_mut().enumerate() {
                 // SAFETY: as the caller says: sixteen narrow inputs begin here.
-                *x = unsafe { vld1q_s8(inputs.add(cell * stride + 4 * QUAD * block).cast::<i8>()) };
+                *x = signed::<SAMPLES>(unsafe { vld1q_s8(inputs.add(cell * stride + 4 * QUAD * block).cast::<i8>()) });
             }
             // SAFETY: as the caller says, the instructions exist.
             unsafe {
@@ -63,7 +65,7 @@ impl Narrow for Dot {
         for (quad, weights) in rest.iter().enumerate() {
             for (cell, x) in x.iter_mut().enumerate() {
                 // SAFETY: as the caller says: four narrow inputs begin here.
-                *x = unsafe { load_quad(inputs.add(cell * stride + QUAD * (4 * blocks.len() + quad))) };
+                *x = signed::<SAMPLES>(unsafe { load_quad(inputs.add(cell * stride + QUAD * (4 * blocks.len() + quad))) });
             }
             // SAFETY: as the caller says, the instructions exist.
             unsafe { add_quad::<N, 0>(sums, weights, &x) };

@@ -9,10 +9,10 @@
 )]
 
 use std::arch::aarch64::{
-    int8x16_t, int16x4_t, int16x8x2_t, int32x4_t, int64x2_t, vdup_n_s32, vdupq_n_s32, vget_low_s8, vget_low_s16, vget_low_s32, vld1q_s8, vld1q_s32,
-    vld1q_s64, vld2q_s16, vmaxq_s32, vminq_s32, vmlal_high_lane_s16, vmlal_high_s32, vmlal_lane_s16, vmlal_s32, vmull_high_s8, vmull_s8, vnegq_s64,
-    vpadalq_s16, vpaddq_s16, vqmovn_high_s64, vqmovn_s64, vreinterpret_s16_s32, vreinterpretq_s8_s32, vreinterpretq_s16_s32, vreinterpretq_u8_s16,
-    vshlq_s64, vst1q_s32, vst1q_u8, vuzp1q_s16, vuzp1q_u8, vzip1q_s64, vzip2q_s64,
+    int8x16_t, int16x4_t, int16x8x2_t, int32x4_t, int64x2_t, vdup_n_s32, vdupq_n_s8, vdupq_n_s32, veorq_s8, vget_low_s8, vget_low_s16, vget_low_s32,
+    vld1q_s8, vld1q_s32, vld1q_s64, vld2q_s16, vmaxq_s32, vminq_s32, vmlal_high_lane_s16, vmlal_high_s32, vmlal_lane_s16, vmlal_s32, vmull_high_s8,
+    vmull_s8, vnegq_s64, vpadalq_s16, vpaddq_s16, vqmovn_high_s64, vqmovn_s64, vreinterpret_s16_s32, vreinterpretq_s8_s32, vreinterpretq_s16_s32,
+    vreinterpretq_u8_s16, vshlq_s64, vst1q_s32, vst1q_u8, vuzp1q_s16, vuzp1q_u8, vzip1q_s64, vzip2q_s64,
 };
 
 use super::packed::Scale;
@@ -32,20 +32,22 @@ pub(super) const fn has() -> bool {
 }
 
 pub(super) fn hidden(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [u8]) {
-    run::<Pairwise>(layer, rows, cells, &mut Hidden(out));
+    // SAFETY: these instructions are always there.
+    unsafe { run_hidden::<Pairwise>(layer, rows, cells, out) }
 }
 
 pub(super) fn linear(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i32]) {
-    run::<Pairwise>(layer, rows, cells, &mut Linear(out));
+    // SAFETY: these instructions are always there.
+    unsafe { run_linear::<Pairwise>(layer, rows, cells, out) }
 }
 
 /// How narrow inputs are multiplied.
 pub(super) trait Narrow {
-    /// Adds the products of a panel's narrow inputs.
+    /// Adds the products of a panel's narrow inputs, from which 128 is taken if they are `SAMPLES`.
     ///
     /// # Safety
     /// The instructions exist, and each of `N` rows, the first at `inputs` and the next ones `stride` from each other, has `weights.len() / LANES` inputs.
-    unsafe fn add<const N: usize>(sums: &mut Sums<N>, weights: &[i8], inputs: *const u8, stride: usize);
+    unsafe fn add<const N: usize, const SAMPLES: bool>(sums: &mut Sums<N>, weights: &[i8], inputs: *const u8, stride: usize);
 }
 
 /// By products of 16 bits.
@@ -53,14 +55,14 @@ struct Pairwise;
 
 impl Narrow for Pairwise {
     #[inline(always)]
-    unsafe fn add<const N: usize>(sums: &mut Sums<N>, weights: &[i8], inputs: *const u8, stride: usize) {
+    unsafe fn add<const N: usize, const SAMPLES: bool>(sums: &mut Sums<N>, weights: &[i8], inputs: *const u8, stride: usize) {
         for (quad, weights) in weights.as_chunks().0.iter().enumerate() {
             let w = load_weights(weights);
             for (cell, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: as the caller says: four narrow inputs begin here.
-                let x = unsafe { load_quad(inputs.add(cell * stride + quad * QUAD)) };
+                let x = signed::<SAMPLES>(unsafe { load_quad(inputs.add(cell * stride + quad * QUAD)) });
                 for (sum, w) in sums.iter_mut().zip(w) {
-                    // Two products of at most 127 times 128 stay inside 16 bits.
+                    // Two products of at most 128 times 127 stay inside 16 bits.
                     // SAFETY: arithmetic on registers.
                     *sum = unsafe { vpadalq_s16(*sum, vpaddq_s16(vmull_s8(vget_low_s8(x), vget_low_s8(w)), vmull_high_s8(x, w))) };
                 }
@@ -86,14 +88,21 @@ pub(super) unsafe fn load_quad(inputs: *const u8) -> int8x16_t {
     unsafe { vreinterpretq_s8_s32(vdupq_n_s32(inputs.cast::<i32>().read_unaligned())) }
 }
 
+/// Samples less 128; other inputs have 7 bits and stay what they are.
+#[inline(always)]
+pub(super) fn signed<const SAMPLES: bool>(x: int8x16_t) -> int8x16_t {
+    // SAFETY: arithmetic on registers.
+    if SAMPLES { unsafe { veorq_s8(x, vdupq_n_s8(i8::MIN)) } } else { x }
+}
+
 /// What becomes of the sums of a panel.
-pub(super) trait Store {
+trait Store {
     /// Stores what a panel makes of one pixel at `at`, the index of its first output.
     fn store(&mut self, at: usize, values: [int32x4_t; VECTORS]);
 }
 
 /// Outputs of a ReLU layer.
-pub(super) struct Hidden<'a>(pub(super) &'a mut [u8]);
+struct Hidden<'a>(&'a mut [u8]);
 
 impl Store for Hidden<'_> {
     #[inline(always)]
@@ -109,7 +118,7 @@ impl Store for Hidden<'_> {
 }
 
 /// Outputs of a linear layer.
-pub(super) struct Linear<'a>(pub(super) &'a mut [i32]);
+struct Linear<'a>(&'a mut [i32]);
 
 impl Store for Linear<'_> {
     #[inline(always)]
@@ -121,20 +130,50 @@ impl Store for Linear<'_> {
     }
 }
 
-/// Hands out what each panel makes of each pixel; only where the instructions of `M` exist.
+/// [`hidden`] by `M`.
+///
+/// # Safety
+/// The instructions of `M` exist.
 #[inline(always)]
-pub(super) fn run<M: Narrow>(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Store) {
+pub(super) unsafe fn run_hidden<M: Narrow>(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [u8]) {
+    let out = &mut Hidden(out);
+    // SAFETY: as the caller says.
+    unsafe {
+        match layer.starts.is_empty() {
+            true => run::<M, false>(layer, rows, cells, out),
+            false => run::<M, true>(layer, rows, cells, out),
+        }
+    }
+}
+
+/// [`linear`] by `M`. These layers take no samples.
+///
+/// # Safety
+/// The instructions of `M` exist.
+#[inline(always)]
+pub(super) unsafe fn run_linear<M: Narrow>(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i32]) {
+    assert!(layer.starts.is_empty());
+    // SAFETY: as the caller says.
+    unsafe { run::<M, false>(layer, rows, cells, &mut Linear(out)) }
+}
+
+/// Hands out what each panel makes of each pixel.
+///
+/// # Safety
+/// The instructions of `M` exist.
+#[inline(always)]
+unsafe fn run<M: Narrow, const SAMPLES: bool>(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Store) {
     assert!(rows.holds(layer, cells));
     for panel in 0..layer.scales.len() {
         let mut first = 0;
         while first + CELLS <= cells {
-            // SAFETY: there are `first + CELLS` pixels with inputs enough, as just asserted.
-            unsafe { tile::<M, CELLS>(layer, panel, rows, first, out) };
+            // SAFETY: there are `first + CELLS` pixels with inputs enough, as just asserted; instructions as the caller says.
+            unsafe { tile::<M, CELLS, SAMPLES>(layer, panel, rows, first, out) };
             first += CELLS;
         }
         while first < cells {
-            // SAFETY: there are `first + 1` pixels with inputs enough, as just asserted.
-            unsafe { tile::<M, 1>(layer, panel, rows, first, out) };
+            // SAFETY: there are `first + 1` pixels with inputs enough, as just asserted; instructions as the caller says.
+            unsafe { tile::<M, 1, SAMPLES>(layer, panel, rows, first, out) };
             first += 1;
         }
     }
@@ -145,13 +184,14 @@ pub(super) fn run<M: Narrow>(layer: &Packed, rows: &Rows<'_>, cells: usize, out:
 /// # Safety
 /// The caller has checked [`Rows::holds`] for `first + N` pixels, and that the instructions of `M` exist.
 #[inline(always)]
-unsafe fn tile<M: Narrow, const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, out: &mut impl Store) {
+unsafe fn tile<M: Narrow, const N: usize, const SAMPLES: bool>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, out: &mut impl Store) {
     let (narrow, wide) = layer.panel(panel);
-    // SAFETY: arithmetic on registers.
-    let mut sums = [[unsafe { vdupq_n_s32(0) }; VECTORS]; N];
+    let start = if SAMPLES { layer.starts[panel] } else { [0; LANES] };
+    // SAFETY: four times four of sixteen numbers.
+    let mut sums = [[0, 1, 2, 3].map(|vector| unsafe { vld1q_s32(start.as_ptr().add(4 * vector)) }); N];
     if !narrow.is_empty() {
         // SAFETY: `holds`: these rows are there.
-        unsafe { M::add(&mut sums, narrow, rows.narrow.as_ptr().add(first * rows.narrow_stride), rows.narrow_stride) };
+        unsafe { M::add::<N, SAMPLES>(&mut sums, narrow, rows.narrow.as_ptr().add(first * rows.narrow_stride), rows.narrow_stride) };
     }
     if !wide.is_empty() {
         // SAFETY: as above.
