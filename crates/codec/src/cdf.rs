@@ -9,10 +9,14 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod fours;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
 mod logistic;
 mod mixtures;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 use crate::alphabet::Alphabet;
 use crate::kernel::Kernel;
@@ -106,6 +110,9 @@ impl Mixture {
             Kernel::Avx2 => avx2::set(self, outputs, reference),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::set(self, outputs, reference),
+            // All code has these instructions.
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon | Kernel::Dotprod => self.set_plain(outputs, reference),
         }
         self.values.iter_mut().zip(spikes).for_each(|(to, &value)| *to = value.value());
         self.window = None;
@@ -134,7 +141,13 @@ impl Mixture {
         if self.kernel == Kernel::Scalar {
             return;
         }
-        let likeliest = match self.heaviest.checked_sub(self.components) {
+        let start = self.likeliest().saturating_sub(EDGES as u32 / 2 - 1).min(self.alphabet().saturating_sub(EDGES as u32 - 1));
+        self.window = Some(Window { start, masses: self.masses(start, 0) });
+    }
+
+    /// The symbol at the heaviest part.
+    fn likeliest(&self) -> u32 {
+        match self.heaviest.checked_sub(self.components) {
             None => {
                 let log2_width = self.alphabet.log2_width();
                 let highest = ((self.alphabet() << log2_width) - (1 << log2_width >> 1)).cast_signed();
@@ -142,9 +155,7 @@ impl Mixture {
                 ((mean + (1 << log2_width >> 1)) >> log2_width).min(self.alphabet() - 1)
             }
             Some(spike) => self.values[spike],
-        };
-        let start = likeliest.saturating_sub(EDGES as u32 / 2 - 1).min(self.alphabet().saturating_sub(EDGES as u32 - 1));
-        self.window = Some(Window { start, masses: self.masses(start, 0) });
+        }
     }
 
     /// Outputs that [`Mixture::set`] asks for.
@@ -195,6 +206,8 @@ impl Mixture {
             Kernel::Avx2 => avx2::masses(self, start, log2_stride),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::masses(self, start, log2_stride),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon | Kernel::Dotprod => neon::masses(self, start, log2_stride),
         }
     }
 

@@ -14,6 +14,10 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod dotprod;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod packed;
 mod scalar;
 
@@ -21,8 +25,6 @@ pub(crate) use packed::{Input, Packed};
 
 /// Output units of a panel; outputs of a pixel are filled up to whole panels.
 pub(crate) const LANES: usize = 16;
-/// Pixels of a tile.
-const CELLS: usize = 8;
 /// Narrow inputs that are multiplied at once.
 pub(crate) const QUAD: usize = 4;
 /// Wide inputs that are multiplied at once.
@@ -39,10 +41,17 @@ pub(crate) enum Kernel {
     /// AVX-512 with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// NEON, which every 64-bit ARM has.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// NEON with dot products.
+    #[cfg(target_arch = "aarch64")]
+    Dotprod,
 }
 
 impl Kernel {
-    /// The fastest this machine has, or the one that `KOLMO_KERNEL` (`scalar`, `avx2`, `avx512`) names, if the machine has it.
+    /// The fastest this machine has, or the one that `KOLMO_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`, `dotprod`) names, if the
+    /// machine has it.
     pub(crate) fn best() -> Self {
         static BEST: std::sync::OnceLock<Kernel> = std::sync::OnceLock::new();
         *BEST.get_or_init(|| {
@@ -55,7 +64,7 @@ impl Kernel {
 
     /// All this machine has, slowest first.
     pub(crate) fn all() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut, reason = "only x86-64 adds to it"))]
+        #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut, reason = "other machines add nothing to it"))]
         let mut all = vec![Self::Scalar];
         #[cfg(target_arch = "x86_64")]
         {
@@ -66,10 +75,19 @@ impl Kernel {
                 all.push(Self::Avx512);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        {
+            if neon::has() {
+                all.push(Self::Neon);
+            }
+            if dotprod::has() {
+                all.push(Self::Dotprod);
+            }
+        }
         all
     }
 
-    /// Whether it multiplies unsigned bytes of 8 bits.
+    /// Whether it multiplies unsigned bytes of 8 bits, in layers that say so.
     pub(crate) fn has_bytes(self) -> bool {
         match self {
             Self::Scalar => false,
@@ -77,6 +95,8 @@ impl Kernel {
             Self::Avx2 => false,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon | Self::Dotprod => true,
         }
     }
 
@@ -88,6 +108,10 @@ impl Kernel {
             Self::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Self::Dotprod => "dotprod",
         }
     }
 }
@@ -119,6 +143,10 @@ impl Packed {
             Kernel::Avx2 => avx2::hidden(self, rows, cells, out),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::hidden(self, rows, cells, out),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => neon::hidden(self, rows, cells, out),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Dotprod => dotprod::hidden(self, rows, cells, out),
         }
     }
 
@@ -131,6 +159,10 @@ impl Packed {
             Kernel::Avx2 => avx2::linear(self, rows, cells, out),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::linear(self, rows, cells, out),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => neon::linear(self, rows, cells, out),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Dotprod => dotprod::linear(self, rows, cells, out),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The distributions of a batch: side by side where AVX-512 computes them, one by one elsewhere.
+//! The distributions of a batch: side by side where AVX-512 computes them, one by one elsewhere; NEON searches for the symbols of four side by side.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "lanes and groups lie inside the batch")]
 
+#[cfg(target_arch = "aarch64")]
+use super::fours::Fours;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::Lanes;
 use super::{GROUP, Mixture};
@@ -16,6 +18,9 @@ pub(crate) struct Mixtures {
     single: Vec<Mixture>,
     #[cfg(target_arch = "x86_64")]
     lanes: Option<Lanes>,
+    /// Copies of the first of them, if [`Mixtures::prepare_groups`] has made them.
+    #[cfg(target_arch = "aarch64")]
+    fours: Option<Fours>,
 }
 
 /// Symbols of a group, and where the share of each begins and how wide it is.
@@ -56,6 +61,8 @@ impl Mixtures {
             single: vec![Mixture::by(kernel, alphabet, components, spikes); BATCH],
             #[cfg(target_arch = "x86_64")]
             lanes: None,
+            #[cfg(target_arch = "aarch64")]
+            fours: (kernel != Kernel::Scalar).then(|| Fours::new(alphabet, components, spikes)),
         }
     }
 
@@ -70,6 +77,8 @@ impl Mixtures {
         spikes: &[[S::Pixel; BATCH]],
         c: usize,
     ) {
+        #[cfg(target_arch = "aarch64")]
+        self.fours.iter_mut().for_each(Fours::clear);
         either!(mut self, lanes => lanes.set(cells, outputs, stride, references, S::words(spikes), c), {
             let mut values = [0u16; u8::MAX as usize];
             for (i, (mixture, outputs)) in self.single[..cells].iter_mut().zip(outputs.chunks_exact(stride)).enumerate() {
@@ -87,6 +96,10 @@ impl Mixtures {
 
     /// The same ahead of [`Mixtures::find_group`].
     pub(crate) fn prepare_groups(&mut self, cells: usize) {
+        #[cfg(target_arch = "aarch64")]
+        if let Some(fours) = &mut self.fours {
+            return fours.put(&self.single[..cells]);
+        }
         // Side by side, nothing pays ahead of the quantiles.
         self.single.iter_mut().take(cells).for_each(Mixture::prepare);
     }
@@ -100,6 +113,10 @@ impl Mixtures {
     /// [`Mixture::find`] of a group of them, of which the first `count` are wanted, each by its own quantile; `from` is a multiple of [`GROUP`].
     #[inline]
     pub(crate) fn find_group(&self, from: usize, count: usize, quantiles: &[u32; GROUP], found: &mut Found) {
+        #[cfg(target_arch = "aarch64")]
+        if let Some(fours) = self.fours.as_ref().filter(|fours| fours.hold(from + count)) {
+            return fours.find_group(from, count, quantiles, found);
+        }
         either!(self, lanes => lanes.find_group(from, count, quantiles, found), {
             for (i, (mixture, &quantile)) in self.single[from..][..count].iter().zip(quantiles).enumerate() {
                 (found.symbols[i], found.lefts[i], found.widths[i]) = mixture.find(quantile);

@@ -13,7 +13,10 @@ use std::arch::x86_64::{
 };
 
 use super::packed::Scale;
-use super::{CELLS, LANES, PAIR, Packed, QUAD, Rows};
+use super::{LANES, PAIR, Packed, QUAD, Rows};
+
+/// Pixels of a tile.
+const CELLS: usize = 8;
 
 /// Whether this machine runs this kernel.
 pub(super) fn has() -> bool {

@@ -31,6 +31,10 @@ pub(crate) struct Packed {
     narrow: Vec<i8>,
     /// Weights of wide inputs, shape `[panels, pairs, LANES, PAIR]`. Not for the scalar kernel.
     wide: Vec<i16>,
+    /// What sums begin with, one a lane: 128 times the weights of narrow inputs if these are samples, from which NEON takes 128 to have 7 bits and a sign. Else
+    /// there are none.
+    #[cfg(target_arch = "aarch64")]
+    pub(super) starts: Vec<[i32; LANES]>,
     /// All weights, for the scalar kernel only: shape `[panels, narrow inputs, then wide ones, LANES]`.
     plain: Vec<i16>,
     /// One a panel.
@@ -38,6 +42,7 @@ pub(crate) struct Packed {
     /// Bounds of the outputs.
     pub(super) bounds: (i64, i64),
     /// Whether every output fits 31 bits before it is bounded, and no shift is longer than 32: see [`Scale::left`].
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 asks"))]
     pub(super) is_small: bool,
 }
 
@@ -79,6 +84,8 @@ impl Packed {
         let mut plain = vec![0i16; lanes(scalar, quads * QUAD + pairs * PAIR)];
         let none = Scale { factor: [0; LANES], offset: [[0; LANES / 2]; 2], shift: [[0; LANES / 2]; 2], left: [0; LANES / 2] };
         let mut scales = vec![none; panels];
+        #[cfg(target_arch = "aarch64")]
+        let starts = starts(layer, &places);
         for (o, weights) in layer.weights.chunks_exact(layer.n_in.max(1)).enumerate() {
             let (panel, lane) = (o / LANES, o % LANES);
             for (&weight, &place) in weights.iter().zip(&places) {
@@ -111,12 +118,23 @@ impl Packed {
             let output = (sum.min(i32::MAX.into()) * i64::from(scale.factor[lane]) + scale.offset[lane % 2][lane / 2].abs()) >> shift;
             is_small &= shift <= 32 && output < bounds.1.max(1 << 30);
         }
-        Self { quads, pairs, narrow, wide, plain, scales, bounds, is_small }
+        Self {
+            quads,
+            pairs,
+            narrow,
+            wide,
+            #[cfg(target_arch = "aarch64")]
+            starts,
+            plain,
+            scales,
+            bounds,
+            is_small,
+        }
     }
 
     /// Whether the inputs of a layer can be samples ([`Input::Sample`]), the first `inputs` of them being differences to the bases of `channels` in turn.
     ///
-    /// Unsigned bytes are multiplied as they are by AVX-512 only; what is taken away with a base is the sum of its weights, which has to fit 16 bits.
+    /// Bytes of 8 bits are multiplied by AVX-512 and NEON only; what is taken away with a base is the sum of its weights, which has to fit 16 bits.
     pub(crate) fn takes_samples(kernel: Kernel, layer: &Dense, inputs: usize, channels: usize) -> bool {
         let fits = |weights: &[i8]| {
             let of = |c: usize| weights[..inputs].iter().skip(c).step_by(channels).map(|&weight| i32::from(weight)).sum::<i32>();
@@ -151,6 +169,20 @@ impl Packed {
         let (narrow, wide) = (self.quads * QUAD * LANES, self.pairs * PAIR * LANES);
         self.plain[panel * (narrow + wide)..][..narrow + wide].split_at(narrow)
     }
+}
+
+/// See [`Packed::starts`].
+#[cfg(target_arch = "aarch64")]
+fn starts(layer: &Dense, places: &[Input]) -> Vec<[i32; LANES]> {
+    if !places.iter().any(|place| matches!(place, Input::Sample(..))) {
+        return Vec::new();
+    }
+    let mut starts = vec![[0; LANES]; layer.n_out.div_ceil(LANES)];
+    for (start, weights) in starts.as_flattened_mut().iter_mut().zip(layer.weights.chunks_exact(layer.n_in.max(1))) {
+        let narrow = weights.iter().zip(places).filter(|(_, place)| !matches!(place, Input::Wide(_)));
+        *start = 128 * narrow.map(|(&weight, _)| i32::from(weight)).sum::<i32>();
+    }
+    starts
 }
 
 impl Scale {

@@ -72,3 +72,45 @@ fn every_kernel_equals_plain_arithmetic() {
         }
     }
 }
+
+/// A layer of samples less their bases, as its first stage is, with some wide inputs behind them.
+#[test]
+fn samples_and_weights_of_their_bases_equal_differences() {
+    const CHANNELS: usize = 3;
+    let mut dice = Dice(5);
+    for (taps, behind, n_out, cells) in [(1, 0, 1, 1), (2, 3, 17, 5), (5, 1, 16, 4), (8, 3, 33, 13), (21, 9, 64, 64)] {
+        let (seen, n_in) = (taps * CHANNELS, taps * CHANNELS + behind);
+        for extreme in [-1, 0, 1] {
+            let weights = (0..n_in * n_out).map(|_| if extreme == 0 { (dice.roll(255) - 127) as i8 } else { 127 * extreme as i8 }).collect();
+            let step_codes = (0..n_out).map(|_| dice.roll(120) as u8).collect();
+            let biases = (0..n_out).map(|_| (dice.roll(65_535) - 32_767) as i16).collect();
+            let layer = Dense { n_in, n_out, weights, step_codes, biases };
+            let differences = |i: usize| Input::Wide(i);
+            let samples = |i: usize| if i < seen { Input::Sample(i, i % CHANNELS) } else { Input::Wide(CHANNELS + i - seen) };
+            let (narrow_stride, wide_stride) = (seen.next_multiple_of(QUAD) + 8, (CHANNELS + behind).next_multiple_of(PAIR) + 2);
+            // Bytes behind the samples are anything.
+            let narrow: Vec<u8> =
+                (0..cells * narrow_stride).map(|_| if extreme == 0 { dice.roll(256) as u8 } else { 255 * dice.roll(2) as u8 }).collect();
+            let wide: Vec<i16> = (0..cells * wide_stride).map(|_| if extreme == 0 { dice.roll(256) } else { 255 * dice.roll(2) } as i16).collect();
+            let apart_stride = n_in.next_multiple_of(PAIR);
+            let mut apart = vec![0; cells * apart_stride];
+            for (i, apart) in apart.chunks_exact_mut(apart_stride).enumerate() {
+                let (narrow, wide) = (&narrow[i * narrow_stride..], &wide[i * wide_stride..]);
+                apart[..seen].iter_mut().enumerate().for_each(|(at, to)| *to = i16::from(narrow[at]) - wide[at % CHANNELS]);
+                apart[seen..n_in].copy_from_slice(&wide[CHANNELS..][..behind]);
+            }
+            let plain = Packed::hidden(Kernel::Scalar, &layer, differences);
+            let mut wanted = vec![0; cells * plain.output_stride()];
+            plain.run_hidden(Kernel::Scalar, &Rows { narrow: &[], narrow_stride: 0, wide: &apart, wide_stride: apart_stride }, cells, &mut wanted);
+            for kernel in Kernel::all() {
+                assert_eq!(Packed::takes_samples(kernel, &layer, seen, CHANNELS), kernel.has_bytes(), "{kernel:?}");
+                if kernel.has_bytes() {
+                    let mut got = vec![200; wanted.len()];
+                    let rows = Rows { narrow: &narrow, narrow_stride, wide: &wide, wide_stride };
+                    Packed::hidden(kernel, &layer, samples).run_hidden(kernel, &rows, cells, &mut got);
+                    assert_eq!(got, wanted, "{kernel:?} {taps} taps, {n_out} units, {cells} pixels");
+                }
+            }
+        }
+    }
+}

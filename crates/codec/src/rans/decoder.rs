@@ -9,6 +9,7 @@ use crate::kernel::Kernel;
 /// Decodes what [`super::encode`] wrote, a group of symbols at a time.
 #[derive(Debug)]
 pub(crate) struct RansDecoder {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 has a choice of instructions"))]
     kernel: Kernel,
     states: [u64; CODERS],
     words: Vec<u32>,
