@@ -4,6 +4,10 @@
     clippy::arithmetic_side_effects,
     reason = "a layer is validated before it is packed, which bounds every index and sum"
 )]
+#![cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128"))),
+    allow(dead_code, reason = "where there is but the scalar kernel, no other layout is asked for")
+)]
 
 use super::{Kernel, LANES, PAIR, QUAD};
 use crate::program::Dense;
