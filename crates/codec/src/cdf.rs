@@ -113,6 +113,8 @@ impl Mixture {
             // All code has these instructions.
             #[cfg(target_arch = "aarch64")]
             Kernel::Neon | Kernel::Dotprod => self.set_plain(outputs, reference),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kernel::Simd128 => self.set_plain(outputs, reference),
         }
         self.values.iter_mut().zip(spikes).for_each(|(to, &value)| *to = value.value());
         self.window = None;
@@ -138,7 +140,7 @@ impl Mixture {
 
     /// Computes the masses around the likeliest symbol ahead of [`Mixture::find`]: independent of the code, so it need not wait for it.
     pub(crate) fn prepare(&mut self) {
-        if self.kernel == Kernel::Scalar {
+        if !self.kernel.has_edges() {
             return;
         }
         let start = self.likeliest().saturating_sub(EDGES as u32 / 2 - 1).min(self.alphabet().saturating_sub(EDGES as u32 - 1));
@@ -208,6 +210,8 @@ impl Mixture {
             Kernel::Avx512 => avx512::masses(self, start, log2_stride),
             #[cfg(target_arch = "aarch64")]
             Kernel::Neon | Kernel::Dotprod => neon::masses(self, start, log2_stride),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kernel::Simd128 => self.masses_plain(start, log2_stride),
         }
     }
 
@@ -282,7 +286,7 @@ impl Mixture {
         {
             return found;
         }
-        if self.kernel == Kernel::Scalar { self.bisect(quantile) } else { self.search(quantile) }
+        if self.kernel.has_edges() { self.search(quantile) } else { self.bisect(quantile) }
     }
 
     /// [`Mixture::find`] edge by edge: where sixteen edges cost sixteen times as much as one.

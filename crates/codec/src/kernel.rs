@@ -20,6 +20,8 @@ mod dotprod;
 mod neon;
 mod packed;
 mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 
 pub(crate) use packed::{Input, Packed};
 
@@ -47,11 +49,14 @@ pub(crate) enum Kernel {
     /// NEON with dot products.
     #[cfg(target_arch = "aarch64")]
     Dotprod,
+    /// Vectors of WebAssembly.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
 }
 
 impl Kernel {
-    /// The fastest this machine has, or the one that `KOLMO_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`, `dotprod`) names, if the
-    /// machine has it.
+    /// The fastest this machine has, or the one that `KOLMO_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`, `dotprod`, `simd128`) names,
+    /// if the machine has it.
     pub(crate) fn best() -> Self {
         static BEST: std::sync::OnceLock<Kernel> = std::sync::OnceLock::new();
         *BEST.get_or_init(|| {
@@ -64,7 +69,10 @@ impl Kernel {
 
     /// All this machine has, slowest first.
     pub(crate) fn all() -> Vec<Self> {
-        #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut, reason = "other machines add nothing to it"))]
+        #[cfg_attr(
+            not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128"))),
+            allow(unused_mut, reason = "other machines add nothing to it")
+        )]
         let mut all = vec![Self::Scalar];
         #[cfg(target_arch = "x86_64")]
         {
@@ -84,6 +92,8 @@ impl Kernel {
                 all.push(Self::Dotprod);
             }
         }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        all.push(Self::Simd128);
         all
     }
 
@@ -97,6 +107,19 @@ impl Kernel {
             Self::Avx512 => true,
             #[cfg(target_arch = "aarch64")]
             Self::Neon | Self::Dotprod => true,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => true,
+        }
+    }
+
+    /// Whether sixteen masses of a distribution cost it much less than sixteen times as much as one.
+    pub(crate) fn has_edges(self) -> bool {
+        match self {
+            Self::Scalar => false,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => false,
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            _ => true,
         }
     }
 
@@ -112,6 +135,8 @@ impl Kernel {
             Self::Neon => "neon",
             #[cfg(target_arch = "aarch64")]
             Self::Dotprod => "dotprod",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => "simd128",
         }
     }
 }
@@ -147,6 +172,8 @@ impl Packed {
             Kernel::Neon => neon::hidden(self, rows, cells, out),
             #[cfg(target_arch = "aarch64")]
             Kernel::Dotprod => dotprod::hidden(self, rows, cells, out),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kernel::Simd128 => simd128::hidden(self, rows, cells, out),
         }
     }
 
@@ -163,6 +190,8 @@ impl Packed {
             Kernel::Neon => neon::linear(self, rows, cells, out),
             #[cfg(target_arch = "aarch64")]
             Kernel::Dotprod => dotprod::linear(self, rows, cells, out),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kernel::Simd128 => simd128::linear(self, rows, cells, out),
         }
     }
 }

@@ -104,7 +104,9 @@ impl<'p, S: Sample> Machine<'p, S> {
         let wide = layers().map(Packed::wide_stride).max().unwrap_or(0) * BATCH;
         let logits = heads.iter().map(|(_, out)| out.output_stride()).max().unwrap_or(0) * BATCH;
         let parts = (program.components + program.spikes.len()) as u64;
-        budget.take("distributions of a batch", BATCH as u64, 20 * parts + 512)?;
+        // NEON copies them four by four.
+        let copies = if cfg!(target_arch = "aarch64") { 2 } else { 1 };
+        budget.take("distributions of a batch", BATCH as u64, copies * 20 * parts + 512)?;
         budget.take("working memory of a Program", (3 * narrow + 2 * wide + 8 * logits) as u64, 1)?;
         Ok(Self {
             program,

@@ -4,6 +4,10 @@
     clippy::arithmetic_side_effects,
     reason = "a layer is validated before it is packed, which bounds every index and sum"
 )]
+#![cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128"))),
+    allow(dead_code, reason = "where there is but the scalar kernel, no other layout is asked for")
+)]
 
 use super::{Kernel, LANES, PAIR, QUAD};
 use crate::program::Dense;
@@ -134,7 +138,7 @@ impl Packed {
 
     /// Whether the inputs of a layer can be samples ([`Input::Sample`]), the first `inputs` of them being differences to the bases of `channels` in turn.
     ///
-    /// Bytes of 8 bits are multiplied by AVX-512 and NEON only; what is taken away with a base is the sum of its weights, which has to fit 16 bits.
+    /// Not every kernel multiplies bytes of 8 bits; what is taken away with a base is the sum of its weights, which has to fit 16 bits.
     pub(crate) fn takes_samples(kernel: Kernel, layer: &Dense, inputs: usize, channels: usize) -> bool {
         let fits = |weights: &[i8]| {
             let of = |c: usize| weights[..inputs].iter().skip(c).step_by(channels).map(|&weight| i32::from(weight)).sum::<i32>();
