@@ -13,12 +13,13 @@ use crate::coding::{self, ProgramCoded, Way};
 use crate::dataset::{self, Dataset, Group};
 use crate::error::Error;
 use crate::general;
+use crate::kinds::{self, allot};
 use crate::learn::{FEWEST_TO_SPLIT, From, Learned, Lesson, learn_group};
 use crate::observe::{Event, Step};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::picture::Picture;
 use crate::rating::Rating;
-use crate::summary::{Candidate, ProgramSizes, ProgramSummary};
+use crate::summary::{Candidate, KindsSummary, ProgramSizes, ProgramSummary};
 use crate::symbols::Symbols;
 use crate::work::Crew;
 
@@ -56,18 +57,22 @@ pub(crate) struct Means<'a> {
     pub(crate) most_steps: Option<u64>,
 }
 
-/// Steps 2 and 5: a Program for each group, if one is given, built in or learned (in `most_steps`, for a first look).
+/// Steps 2 and 5: a Program for each group, if one is given, built in or learned (in `most_steps`, for a first look). Groups of several kinds of images
+/// are cut into these first, and whatever has more than one Program to choose from takes the best for each image.
 pub(crate) fn programs(
-    dataset: &Dataset,
+    dataset: &mut Dataset,
     given: Option<Vec<(Layout, Program)>>,
     options: &CompressOptions,
     most_steps: Option<u64>,
     crew: &mut Crew<'_>,
-) -> Result<Vec<Option<Chosen>>, Error> {
+) -> Result<(Vec<Option<Chosen>>, Vec<KindsSummary>), Error> {
     let mut chosen = Vec::new();
     if let Some(given) = given {
+        allot::among(dataset, &given, crew)?;
+        dataset.groups.retain(|group| !group.items.is_empty());
         for group in &dataset.groups {
-            let program = given.iter().find(|(layout, _)| *layout == group.layout).map(|(_, program)| program.clone());
+            let mut programs = given.iter().filter(|(layout, _)| *layout == group.layout).map(|(_, program)| program.clone());
+            let program = programs.nth((group.kind as usize).saturating_sub(1));
             if program.is_none() {
                 crew.note(format!("no Program is given for {} images: they are stored the general way", group.layout));
             }
@@ -78,14 +83,15 @@ pub(crate) fn programs(
                 }
                 program => program,
             };
-            chosen.push(program.map(|program| Chosen { summary: about(group.layout, &program, "given"), program }));
+            chosen.push(program.map(|program| Chosen { summary: about(group, &program, "given"), program }));
         }
-        return Ok(chosen);
+        return Ok((chosen, vec![]));
     }
     if let Some(learn) = &options.learn {
         // A device that is not there is an error also where nothing is learned in the end.
         kolmo_model::device::choose(learn.device)?;
     }
+    let kinds = kinds::divide(dataset, options, crew)?;
     let shares = time_shares(dataset, options.learn.as_ref());
     for (group, share) in dataset.groups.iter().zip(shares) {
         crew.check()?;
@@ -94,7 +100,8 @@ pub(crate) fn programs(
             _ => None,
         });
     }
-    Ok(chosen)
+    allot::again(dataset, &mut chosen, crew)?;
+    Ok((chosen, kinds))
 }
 
 /// Whether every sample of the group's images has a symbol under the Program.
@@ -118,14 +125,14 @@ pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew
 }
 
 /// The better of the best built-in Program and one of the group's own.
-fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
+pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
     let rating = crew.pool.install(|| Rating::new(dataset, group))?;
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
     let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
     let least = known.as_ref().map_or(u64::MAX, |(.., payload)| *payload);
     let start = known.as_ref().filter(|_| least >= LARGE_BYTES).map(|(_, program, _)| program.clone());
     if let Some((prior, program, payload)) = known {
-        let mut summary = about(group.layout, &program, "built-in");
+        let mut summary = about(group, &program, "built-in");
         summary.prior = Some(prior.name.to_owned());
         looked.push((Candidate::new(format!("built-in {}", prior.name), 1, payload), Chosen { program, summary }));
     }
@@ -190,16 +197,28 @@ pub(crate) fn learn_one(dataset: &Dataset, group: &Group, start: Option<&Program
     let from = start.map_or(From::Nothing, From::Prior);
     let &Means { learn, time_budget, most_steps } = means;
     let symbols = Symbols::choose(dataset, group)?;
-    let lesson = Lesson { from, symbols: &symbols, options: learn, expected_bytes: dataset.expected_bytes(group), time_budget, most_steps };
-    let learned = learn_group(group.layout, &images, &lesson, crew.observer, stop)?;
+    let name = group.name();
+    let lesson = Lesson {
+        name: &name,
+        share: if most_steps.is_some() { 1.0 } else { group.share },
+        from,
+        symbols: &symbols,
+        options: learn,
+        expected_bytes: dataset.expected_bytes(group),
+        time_budget,
+        most_steps,
+    };
+    let mut learned = learn_group(group.layout, &images, &lesson, crew.observer, stop)?;
+    learned.summary.kind = group.kind;
     crew.check()?;
     Ok(learned)
 }
 
 /// What there is to say of a Program that was not learned here.
-fn about(layout: Layout, program: &Program, how: &str) -> ProgramSummary {
+fn about(group: &Group, program: &Program, how: &str) -> ProgramSummary {
     ProgramSummary {
-        group: layout.to_string(),
+        group: group.layout.to_string(),
+        kind: group.kind,
         parameters: program.parameters(),
         macs_per_pixel: program.macs_per_pixel(),
         stopped: how.into(),

@@ -58,7 +58,8 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     summary.preprocess = std::mem::take(&mut dataset.summary);
     summary.preprocess.seconds = begun.elapsed().as_secs_f64();
 
-    let programs = choose::programs(&dataset, given, options, None, crew)?;
+    let (programs, kinds) = choose::programs(&mut dataset, given, options, None, crew)?;
+    summary.kinds = kinds;
     let encoding = Instant::now();
     crew.observer.event(&Event::StepStarted { step: Step::CompressProgram });
     let mut kept: Vec<Kept> = Vec::new();
@@ -69,6 +70,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
             left.extend(&group.items);
             continue;
         };
+        about.images = group.items.len() as u64;
         match choose::decide(&dataset, group, &program, Way::new(options), &mut about, &aside, crew)? {
             Some((coded_program, coded)) => kept.push(Kept { layout: group.layout, program: coded_program, coded }),
             None => left.extend(&group.items),

@@ -72,13 +72,29 @@ impl Item {
     }
 }
 
-/// Images of one sample layout, copies left out; numbers of items, ascending.
-#[derive(Debug)]
+/// Images of one sample layout, copies left out, or those of one kind among them; numbers of items, ascending.
+#[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) layout: Layout,
+    /// Number of the kind, from 1; 0 if all images of the layout are one.
+    pub(crate) kind: u64,
+    /// What learning it may spend of what learning one group may spend, at most 1.
+    pub(crate) share: f64,
     pub(crate) items: Vec<usize>,
     /// Those to learn from, with the part they were dealt.
     pub(crate) learnable: Vec<(usize, Part)>,
+}
+
+impl Group {
+    /// Of all images of a layout, none yet.
+    pub(crate) const fn new(layout: Layout) -> Self {
+        Self { layout, kind: 0, share: 1.0, items: vec![], learnable: vec![] }
+    }
+
+    /// `rgb8`, or `rgb8-2` for the second kind of its layout.
+    pub(crate) fn name(&self) -> String {
+        if self.kind == 0 { self.layout.to_string() } else { format!("{}-{}", self.layout, self.kind) }
+    }
 }
 
 /// A dataset, ready to be learned and compressed.
@@ -192,8 +208,7 @@ pub(crate) fn load(entries: &[Entry], fidelity: Fidelity, seed: u64, sample_byte
     report.duplicates.iter().for_each(|&(copy, _)| is_copy[copy] = true);
     for (number, item) in items.iter().enumerate().filter(|(number, _)| !is_copy[*number]) {
         if let Some(picture) = item.picture() {
-            let empty = || Group { layout: picture.layout, items: vec![], learnable: vec![] };
-            groups.entry(picture.layout).or_insert_with(empty).items.push(number);
+            groups.entry(picture.layout).or_insert_with(|| Group::new(picture.layout)).items.push(number);
         }
     }
     for number in report.learnable(&facts) {

@@ -20,6 +20,8 @@ const ADAPTIVE_EVERY: usize = 10;
 /// Pieces of a group's images, and how hard they are to predict beside all of them.
 pub(crate) struct Rating {
     pieces: Vec<Image>,
+    /// The item that each piece is of.
+    numbers: Vec<usize>,
     /// Bits that the entropy of simple residuals gives, of the pieces and of all images.
     simple: (f64, f64),
     subpixels: (u64, u64),
@@ -29,23 +31,30 @@ impl Rating {
     /// Cuts a piece out of the middle of evenly chosen images.
     pub(crate) fn new(dataset: &Dataset, group: &Group) -> Result<Self, Error> {
         let side = ((PIXELS / group.items.len().clamp(1, IMAGES)) as f64).sqrt() as usize;
-        let mut rating = Self { pieces: Vec::new(), simple: (0.0, 0.0), subpixels: (0, 0) };
+        let mut rating = Self { pieces: Vec::new(), numbers: Vec::new(), simple: (0.0, 0.0), subpixels: (0, 0) };
         let pictures = || group.items.iter().filter_map(|&number| dataset.items[number].picture());
         for picture in pictures() {
             rating.simple.1 += picture.statistics.residual_bpsp * picture.subpixels() as f64;
             rating.subpixels.1 += picture.subpixels();
         }
-        let kept: Vec<_> = pictures().filter_map(|picture| picture.samples.as_ref()).collect();
+        let samples = |number: usize| dataset.items[number].picture().and_then(|picture| picture.samples.as_ref());
+        let kept: Vec<_> = group.items.iter().filter_map(|&number| Some((number, samples(number)?))).collect();
         let every = kept.len().div_ceil(IMAGES).max(1);
-        for (place, image) in kept.into_iter().enumerate() {
+        for (place, (number, image)) in kept.into_iter().enumerate() {
             if place % every == every / 2 {
                 let piece = middle(image, side.max(LEAST_SIDE), group.layout)?;
                 rating.simple.0 += statistics::of_image(&piece).residual_bpsp * piece.subpixels() as f64;
                 rating.subpixels.0 += piece.subpixels();
                 rating.pieces.push(piece);
+                rating.numbers.push(number);
             }
         }
         Ok(rating)
+    }
+
+    /// The pieces, each with the number of its item.
+    pub(crate) fn pieces(&self) -> impl ExactSizeIterator<Item = (usize, &Image)> {
+        self.numbers.iter().copied().zip(&self.pieces)
     }
 
     /// Bytes of the group's payload by direct coding.
@@ -70,13 +79,13 @@ impl Rating {
 }
 
 /// Cross-entropy of images as one block, 2^-16 bits.
-fn ideal_bits(method: Method, program: &Program, images: &[Image]) -> Result<u64, Error> {
+pub(crate) fn ideal_bits(method: Method, program: &Program, images: &[Image]) -> Result<u64, Error> {
     let refs = images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples });
     Ok(block::encode_as(method, program, &refs.collect::<Vec<_>>())?.ideal_bits)
 }
 
 /// At most `side` x `side` pixels from the middle.
-fn middle(image: &Image, side: usize, layout: Layout) -> Result<Image, Error> {
+pub(crate) fn middle(image: &Image, side: usize, layout: Layout) -> Result<Image, Error> {
     let (width, height) = (image.width as usize, image.height as usize);
     let (columns, rows) = (width.min(side), height.min(side));
     let (left, top) = ((width - columns) / 2, (height - rows) / 2);
