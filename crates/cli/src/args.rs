@@ -114,6 +114,10 @@ pub(crate) struct Learning {
     /// Do without built-in Programs: learn everything from nothing
     #[arg(long)]
     pub(crate) no_priors: bool,
+
+    /// Learn one Program for all images of a sample layout, whatever kinds of images these are
+    #[arg(long)]
+    pub(crate) no_kinds: bool,
 }
 
 /// Where to train.

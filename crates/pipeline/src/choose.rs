@@ -45,6 +45,7 @@ const LARGE_BYTES: u64 = 1_300_000;
 pub(crate) const FROM_BUILT_IN: &str = "learned, from the built-in one";
 
 /// A Program and where it is from.
+#[derive(Clone)]
 pub(crate) struct Chosen {
     pub(crate) program: Program,
     pub(crate) summary: ProgramSummary,
@@ -55,6 +56,8 @@ pub(crate) struct Means<'a> {
     pub(crate) learn: &'a LearnOptions,
     pub(crate) time_budget: Option<Duration>,
     pub(crate) most_steps: Option<u64>,
+    /// It is only a look: fewer images are judged by, nothing is said, and the group's share does not count.
+    pub(crate) look: bool,
 }
 
 /// Steps 2 and 5: a Program for each group, if one is given, built in or learned (in `most_steps`, for a first look). Groups of several kinds of images
@@ -96,7 +99,7 @@ pub(crate) fn programs(
     for (group, share) in dataset.groups.iter().zip(shares) {
         crew.check()?;
         chosen.push(match &options.learn {
-            Some(learn) if !group.items.is_empty() => one(dataset, group, &Means { learn, time_budget: share, most_steps }, crew)?,
+            Some(learn) if !group.items.is_empty() => one(dataset, group, &Means { learn, time_budget: share, most_steps, look: false }, crew)?,
             _ => None,
         });
     }
@@ -126,7 +129,7 @@ pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew
 
 /// The better of the best built-in Program and one of the group's own.
 pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
-    let rating = crew.pool.install(|| Rating::new(dataset, group))?;
+    let rating = crew.pool.install(|| if means.look { Rating::quick(dataset, group) } else { Rating::new(dataset, group) })?;
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
     let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
     let least = known.as_ref().map_or(u64::MAX, |(.., payload)| *payload);
@@ -186,7 +189,8 @@ pub(crate) fn time_shares(dataset: &Dataset, learn: Option<&LearnOptions>) -> Ve
 pub(crate) fn learn_one(dataset: &Dataset, group: &Group, start: Option<&Program>, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Learned, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Generate });
     let images = dataset.dealt(group);
-    if group.learnable.len() < FEWEST_TO_SPLIT {
+    let &Means { learn, time_budget, most_steps, look } = means;
+    if group.learnable.len() < FEWEST_TO_SPLIT && !look {
         crew.note(format!(
             "{} {} images are too few to set some apart: all are learned from, and no rate is independent",
             images.len(),
@@ -195,12 +199,11 @@ pub(crate) fn learn_one(dataset: &Dataset, group: &Group, start: Option<&Program
     }
     let stop = crew.stop();
     let from = start.map_or(From::Nothing, From::Prior);
-    let &Means { learn, time_budget, most_steps } = means;
     let symbols = Symbols::choose(dataset, group)?;
     let name = group.name();
     let lesson = Lesson {
         name: &name,
-        share: if most_steps.is_some() { 1.0 } else { group.share },
+        share: if look { 1.0 } else { group.share },
         from,
         symbols: &symbols,
         options: learn,

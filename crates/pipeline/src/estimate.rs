@@ -62,7 +62,7 @@ pub(crate) fn estimate(
             general.extend(&group.items);
             continue;
         };
-        let outlook = outlook(&dataset, group, &mut chosen, Way::new(options), crew)?;
+        let outlook = outlook(&dataset, group, &mut chosen, Way::new(options), false, crew)?;
         payload += outlook.payload_bytes * scale;
         program_bytes += outlook.program_bytes;
         chosen.summary.images = (group.items.len() as f64 * scale) as u64;
@@ -114,13 +114,15 @@ impl Outlook {
 }
 
 /// What a group may take under a Program that was learned in [`STEPS`], or not learned at all; its summary is told how it would be coded.
-pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way: Way, crew: &Crew<'_>) -> Result<Outlook, Error> {
+/// `quick` looks at fewer images.
+pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way: Way, quick: bool, crew: &Crew<'_>) -> Result<Outlook, Error> {
     let Chosen { program, summary } = chosen;
     let candidate = summary.candidates.iter().find(|candidate| candidate.chosen);
     // Images may have come and gone since a kind was judged.
-    let direct = candidate.filter(|_| group.kind == 0).map(|candidate| candidate.estimated_bytes - candidate.program_bytes);
+    let direct = candidate.filter(|_| group.kind == 0 && !quick).map(|candidate| candidate.estimated_bytes - candidate.program_bytes);
     let from_prior = candidate.is_some_and(|candidate| candidate.way == FROM_BUILT_IN);
-    let (method, bytes) = judged(dataset, group, program, direct, way, crew)?;
+    let rating = crew.pool.install(|| if quick { Rating::quick(dataset, group) } else { Rating::new(dataset, group) })?;
+    let (method, bytes) = crew.pool.install(|| judged(&rating, program, direct, way))?;
     let grows = match summary.steps {
         0 => 1.0,
         _ if from_prior => FROM_PRIOR,
@@ -133,17 +135,14 @@ pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way
 }
 
 /// How the group would be coded, and the bytes of its payload under this Program; `direct` are those of direct coding, if they are known.
-fn judged(dataset: &Dataset, group: &Group, program: &Program, direct: Option<u64>, way: Way, crew: &Crew<'_>) -> Result<(Method, u64), Error> {
-    crew.pool.install(|| {
-        let rating = Rating::new(dataset, group)?;
-        let direct = direct.map_or_else(|| rating.direct_bytes(program), Ok)?;
-        if matches!(way, Way::Fixed(Method::Direct | Method::Lanes)) || program.is_deep() {
-            return Ok((Method::Direct, direct));
-        }
-        let adaptive = (direct as f64 * rating.adaptive_share(program)?) as u64;
-        Ok(match way {
-            Way::IfAdaptiveSaves(share) if !adaptive_pays(adaptive, direct, share) => (Method::Direct, direct),
-            _ => (Method::Adaptive, adaptive),
-        })
+fn judged(rating: &Rating, program: &Program, direct: Option<u64>, way: Way) -> Result<(Method, u64), Error> {
+    let direct = direct.map_or_else(|| rating.direct_bytes(program), Ok)?;
+    if matches!(way, Way::Fixed(Method::Direct | Method::Lanes)) || program.is_deep() {
+        return Ok((Method::Direct, direct));
+    }
+    let adaptive = (direct as f64 * rating.adaptive_share(program)?) as u64;
+    Ok(match way {
+        Way::IfAdaptiveSaves(share) if !adaptive_pays(adaptive, direct, share) => (Method::Direct, direct),
+        _ => (Method::Adaptive, adaptive),
     })
 }

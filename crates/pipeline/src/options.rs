@@ -74,11 +74,13 @@ pub struct LearnOptions {
     pub resume: bool,
     /// Use built-in Programs where they pay, and begin learning with what they know.
     pub priors: bool,
+    /// Learn several Programs for images of one sample layout where these are of several kinds and it pays.
+    pub kinds: bool,
 }
 
 impl Default for LearnOptions {
     fn default() -> Self {
-        Self { effort: 5, time_budget: None, seed: 0, device: DeviceChoice::Auto, checkpoint: None, resume: false, priors: true }
+        Self { effort: 5, time_budget: None, seed: 0, device: DeviceChoice::Auto, checkpoint: None, resume: false, priors: true, kinds: true }
     }
 }
 

@@ -9,12 +9,14 @@ use rayon::prelude::*;
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 
-/// Images that are looked at, and pixels of all of them together.
+/// Images that are looked at, and fewer of them where a difference of some per cent is all that counts.
 const IMAGES: usize = 400;
-const PIXELS: usize = 4_000_000;
+const FEW_IMAGES: usize = 128;
+/// Pixels of all of them together, for each of that many images.
+const PIXELS_AN_IMAGE: usize = 10_000;
 /// Least side of what is cut out of an image: the entropy of less would be too low.
 const LEAST_SIDE: usize = 100;
-/// Every so many of the pieces are coded adaptively, which is slow.
+/// One of so many pixels, if the pieces are full, is coded adaptively, which is slow; more of smaller pieces, as adaptive coding needs some to learn from.
 const ADAPTIVE_EVERY: usize = 10;
 
 /// Pieces of a group's images, and how hard they are to predict beside all of them.
@@ -25,13 +27,26 @@ pub(crate) struct Rating {
     /// Bits that the entropy of simple residuals gives, of the pieces and of all images.
     simple: (f64, f64),
     subpixels: (u64, u64),
+    /// Pixels to code adaptively.
+    adaptive_pixels: usize,
 }
 
 impl Rating {
     /// Cuts a piece out of the middle of evenly chosen images.
     pub(crate) fn new(dataset: &Dataset, group: &Group) -> Result<Self, Error> {
-        let side = ((PIXELS / group.items.len().clamp(1, IMAGES)) as f64).sqrt() as usize;
-        let mut rating = Self { pieces: Vec::new(), numbers: Vec::new(), simple: (0.0, 0.0), subpixels: (0, 0) };
+        Self::of(dataset, group, IMAGES)
+    }
+
+    /// The same of a third of the images and pixels.
+    pub(crate) fn quick(dataset: &Dataset, group: &Group) -> Result<Self, Error> {
+        Self::of(dataset, group, FEW_IMAGES)
+    }
+
+    fn of(dataset: &Dataset, group: &Group, images: usize) -> Result<Self, Error> {
+        let pixels = images * PIXELS_AN_IMAGE;
+        let side = ((pixels / group.items.len().clamp(1, images)) as f64).sqrt() as usize;
+        let adaptive_pixels = pixels / ADAPTIVE_EVERY;
+        let mut rating = Self { pieces: Vec::new(), numbers: Vec::new(), simple: (0.0, 0.0), subpixels: (0, 0), adaptive_pixels };
         let pictures = || group.items.iter().filter_map(|&number| dataset.items[number].picture());
         for picture in pictures() {
             rating.simple.1 += picture.statistics.residual_bpsp * picture.subpixels() as f64;
@@ -39,7 +54,7 @@ impl Rating {
         }
         let samples = |number: usize| dataset.items[number].picture().and_then(|picture| picture.samples.as_ref());
         let kept: Vec<_> = group.items.iter().filter_map(|&number| Some((number, samples(number)?))).collect();
-        let every = kept.len().div_ceil(IMAGES).max(1);
+        let every = kept.len().div_ceil(images).max(1);
         for (place, (number, image)) in kept.into_iter().enumerate() {
             if place % every == every / 2 {
                 let piece = middle(image, side.max(LEAST_SIDE), group.layout)?;
@@ -72,7 +87,8 @@ impl Rating {
 
     /// What adaptive coding of some pieces, as one block, takes of direct coding.
     pub(crate) fn adaptive_share(&self, program: &Program) -> Result<f64, Error> {
-        let some: Vec<Image> = self.pieces.iter().step_by(ADAPTIVE_EVERY).cloned().collect();
+        let pixels: usize = self.pieces.iter().map(|piece| piece.width as usize * piece.height as usize).sum();
+        let some: Vec<Image> = self.pieces.iter().step_by(pixels.div_ceil(self.adaptive_pixels).max(1)).cloned().collect();
         let (adaptive, direct) = (ideal_bits(Method::Adaptive, program, &some)?, ideal_bits(Method::Direct, program, &some)?);
         Ok(adaptive as f64 / direct.max(1) as f64)
     }

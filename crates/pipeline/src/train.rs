@@ -38,7 +38,7 @@ pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &
     for (group, share) in dataset.groups.iter().zip(shares).filter(|(group, _)| worth_learning(&dataset, group)) {
         crew.check()?;
         let start = start(&dataset, group, learn, crew)?;
-        let learned = learn_one(&dataset, group, start.as_ref(), &Means { learn, time_budget: share, most_steps: None }, crew)?;
+        let learned = learn_one(&dataset, group, start.as_ref(), &Means { learn, time_budget: share, most_steps: None, look: false }, crew)?;
         all.push(group.layout, &learned.program, learned.summary);
     }
     if all.coded.is_empty() {

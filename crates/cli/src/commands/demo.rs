@@ -50,7 +50,15 @@ pub(super) fn run(session: &Session<'_>, what: &Demo) -> Result<u8, Failure> {
 
     let files = sample::files();
     sample::write(&files, &input).map_err(|(path, error)| Failure::Io { what: format!("writing {path}"), error })?;
-    let learning = Learning { effort: EFFORT, time_budget: Some(TRAINING), device: Device::Auto, checkpoint: None, resume: false, no_priors: false };
+    let learning = Learning {
+        effort: EFFORT,
+        time_budget: Some(TRAINING),
+        device: Device::Auto,
+        checkpoint: None,
+        resume: false,
+        no_priors: false,
+        no_kinds: false,
+    };
     let options = session.compress_options(Some(&learning), false);
     if !session.global.json && !session.global.quiet {
         session.output.text(&format!(" {}\n\n", sample::TITLE));

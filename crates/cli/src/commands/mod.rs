@@ -149,6 +149,7 @@ impl<'a> Session<'a> {
                 checkpoint: learning.checkpoint.clone(),
                 resume: learning.resume,
                 priors: !learning.no_priors,
+                kinds: !learning.no_kinds,
             }),
             program: None,
             base: None,

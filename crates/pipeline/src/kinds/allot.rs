@@ -33,6 +33,12 @@ pub(crate) fn again(dataset: &mut Dataset, chosen: &mut Vec<Option<Chosen>>, cre
             dataset.groups[at].items.sort_unstable();
         }
     }
+    let mut numbers = std::collections::BTreeMap::new();
+    for (group, chosen) in dataset.groups.iter_mut().zip(chosen.iter_mut()).filter(|(group, _)| !group.items.is_empty()) {
+        let number = numbers.entry(group.layout).or_insert(0);
+        (*number, group.kind) = (*number + 1, if group.kind == 0 { 0 } else { *number + 1 });
+        chosen.iter_mut().for_each(|chosen| chosen.summary.kind = group.kind);
+    }
     let mut keep = dataset.groups.iter().map(|group| !group.items.is_empty()).collect::<Vec<_>>().into_iter();
     chosen.retain(|_| keep.next().unwrap_or(true));
     dataset.groups.retain(|group| !group.items.is_empty());
