@@ -41,6 +41,9 @@ const LEAST_BYTES: u64 = 30_000;
 /// ([`kolmo_model::effort`]).
 const LARGE_BYTES: u64 = 1_300_000;
 
+/// A built-in Program beside the group's own has to take off this share: a second Program means smaller blocks, and it is judged by a part of the images.
+const LEAST_GAIN_OF_BOTH: f64 = 0.01;
+
 /// What a candidate is called that was learned from a built-in Program.
 pub(crate) const FROM_BUILT_IN: &str = "learned, from the built-in one";
 
@@ -49,6 +52,14 @@ pub(crate) const FROM_BUILT_IN: &str = "learned, from the built-in one";
 pub(crate) struct Chosen {
     pub(crate) program: Program,
     pub(crate) summary: ProgramSummary,
+    /// A built-in Program that some of the images are better coded by.
+    pub(crate) beside: Option<Box<Chosen>>,
+}
+
+impl Chosen {
+    const fn new(program: Program, summary: ProgramSummary) -> Self {
+        Self { program, summary, beside: None }
+    }
 }
 
 /// What learning one group may take.
@@ -86,7 +97,7 @@ pub(crate) fn programs(
                 }
                 program => program,
             };
-            chosen.push(program.map(|program| Chosen { summary: about(group, &program, "given"), program }));
+            chosen.push(program.map(|program| Chosen::new(program.clone(), about(group, &program, "given"))));
         }
         return Ok((chosen, vec![]));
     }
@@ -103,6 +114,7 @@ pub(crate) fn programs(
             _ => None,
         });
     }
+    allot::beside(dataset, &mut chosen);
     allot::again(dataset, &mut chosen, crew)?;
     Ok((chosen, kinds))
 }
@@ -124,44 +136,54 @@ pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew
         return Ok(None);
     }
     let rating = crew.pool.install(|| Rating::new(dataset, group))?;
-    Ok(best_prior(group.layout, &rating, crew)?.filter(|(.., payload)| *payload >= LARGE_BYTES).map(|(_, program, _)| program))
+    Ok(best_prior(group.layout, &rating, crew)?.filter(|(.., bits)| rating.bytes(bits) >= LARGE_BYTES).map(|(_, program, _)| program))
 }
 
-/// The better of the best built-in Program and one of the group's own.
+/// The better of the best built-in Program and one of the group's own; or both, if some images are better coded by the one and some by the other.
 pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
     let rating = crew.pool.install(|| if means.look { Rating::quick(dataset, group) } else { Rating::new(dataset, group) })?;
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
     let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
-    let least = known.as_ref().map_or(u64::MAX, |(.., payload)| *payload);
+    let least = known.as_ref().map_or(u64::MAX, |(.., bits)| rating.bytes(bits));
     let start = known.as_ref().filter(|_| least >= LARGE_BYTES).map(|(_, program, _)| program.clone());
-    if let Some((prior, program, payload)) = known {
-        let mut summary = about(group, &program, "built-in");
+    if let Some((prior, program, _)) = &known {
+        let mut summary = about(group, program, "built-in");
         summary.prior = Some(prior.name.to_owned());
-        looked.push((Candidate::new(format!("built-in {}", prior.name), 1, payload), Chosen { program, summary }));
+        looked.push((Candidate::new(format!("built-in {}", prior.name), 1, least), Chosen::new(program.clone(), summary)));
     }
     if worth_learning(dataset, group) && least >= LEAST_BYTES {
         let Learned { program, mut summary } = learn_one(dataset, group, start.as_ref(), means, crew)?;
         let bytes = code_program(&program, &mut summary).bytes.len() as u64;
-        let payload = crew.pool.install(|| rating.direct_bytes(&program))?;
+        let own = crew.pool.install(|| rating.direct_bits(&program))?;
         let way = if start.is_some() { FROM_BUILT_IN } else { "learned" };
-        looked.push((Candidate::new(way.to_owned(), bytes, payload), Chosen { program, summary }));
+        let learned = Chosen::new(program, summary);
+        looked.push((Candidate::new(way.to_owned(), bytes, rating.bytes(&own)), learned.clone()));
+        if let Some((prior, _, bits)) = known.as_ref().filter(|_| means.learn.kinds && !means.look) {
+            let each = rating.bytes(&own.iter().zip(bits).map(|(own, prior)| *own.min(prior)).collect::<Vec<_>>());
+            let both = Candidate::new(format!("{way}, and built-in {}", prior.name), bytes + 1, each);
+            if looked.iter().all(|(other, _)| (both.estimated_bytes as f64) < other.estimated_bytes as f64 * (1.0 - LEAST_GAIN_OF_BOTH)) {
+                let beside = looked.first().map(|(_, built_in)| Box::new(built_in.clone()));
+                looked.push((both, Chosen { beside, ..learned }));
+            }
+        }
     }
     let Some(best) = (0..looked.len()).min_by_key(|&at| looked[at].0.estimated_bytes) else { return Ok(None) };
     looked[best].0.chosen = true;
-    let seconds = looked.iter().map(|(_, chosen)| chosen.summary.seconds).sum();
+    // Both ways to use a Program of the group's own learned the same one.
+    let seconds = looked.iter().map(|(_, chosen)| chosen.summary.seconds).fold(0.0, f64::max);
     let candidates = looked.iter().map(|(candidate, _)| candidate.clone()).collect();
-    let Chosen { program, summary } = looked.swap_remove(best).1;
-    Ok(Some(Chosen { program, summary: ProgramSummary { seconds, candidates, ..summary } }))
+    let Chosen { program, summary, beside } = looked.swap_remove(best).1;
+    Ok(Some(Chosen { program, summary: ProgramSummary { seconds, candidates, ..summary }, beside }))
 }
 
-/// The built-in Program that suits the images best, and what their payload takes under it.
-fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option<(&'static Prior, Program, u64)>, Error> {
-    let mut best: Option<(&'static Prior, Program, u64)> = None;
+/// The built-in Program that suits the images best, and the bits of each piece under it.
+fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option<(&'static Prior, Program, Vec<u64>)>, Error> {
+    let mut best: Option<(&'static Prior, Program, Vec<u64>)> = None;
     for prior in PRIORS.iter().filter(|prior| prior.layout() == layout.code()) {
         let program = prior.program()?;
-        let bytes = crew.pool.install(|| rating.direct_bytes(&program))?;
-        if best.as_ref().is_none_or(|(.., least)| bytes < *least) {
-            best = Some((prior, program, bytes));
+        let bits = crew.pool.install(|| rating.direct_bits(&program))?;
+        if best.as_ref().is_none_or(|(.., least)| bits.iter().sum::<u64>() < least.iter().sum()) {
+            best = Some((prior, program, bits));
         }
     }
     Ok(best)

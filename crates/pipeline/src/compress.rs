@@ -66,7 +66,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     let aside = out.folder();
     let mut left: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
     for (group, chosen) in dataset.groups.iter().zip(programs) {
-        let Some(Chosen { program, summary: mut about }) = chosen else {
+        let Some(Chosen { program, summary: mut about, .. }) = chosen else {
             left.extend(&group.items);
             continue;
         };

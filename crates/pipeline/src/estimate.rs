@@ -106,21 +106,14 @@ pub(crate) struct Outlook {
     pub(crate) payload_bytes: f64,
 }
 
-impl Outlook {
-    /// Both together.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.program_bytes + self.payload_bytes as u64
-    }
-}
-
 /// What a group may take under a Program that was learned in [`STEPS`], or not learned at all; its summary is told how it would be coded.
 /// `quick` looks at fewer images.
 pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way: Way, quick: bool, crew: &Crew<'_>) -> Result<Outlook, Error> {
-    let Chosen { program, summary } = chosen;
+    let Chosen { program, summary, .. } = chosen;
     let candidate = summary.candidates.iter().find(|candidate| candidate.chosen);
     // Images may have come and gone since a kind was judged.
     let direct = candidate.filter(|_| group.kind == 0 && !quick).map(|candidate| candidate.estimated_bytes - candidate.program_bytes);
-    let from_prior = candidate.is_some_and(|candidate| candidate.way == FROM_BUILT_IN);
+    let from_prior = candidate.is_some_and(|candidate| candidate.way.starts_with(FROM_BUILT_IN));
     let rating = crew.pool.install(|| if quick { Rating::quick(dataset, group) } else { Rating::new(dataset, group) })?;
     let (method, bytes) = crew.pool.install(|| judged(&rating, program, direct, way))?;
     let grows = match summary.steps {

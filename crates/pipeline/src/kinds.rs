@@ -9,6 +9,7 @@ mod row;
 
 use kolmo_data::clean::{self, Fact, State};
 use kolmo_data::split::{Part, deal};
+use kolmo_model::effort::Plan;
 
 use crate::choose::{self, Chosen, Means};
 use crate::coding::Way;
@@ -18,6 +19,7 @@ use crate::estimate;
 use crate::general;
 use crate::learn::FEWEST_TO_SPLIT;
 use crate::options::{CompressOptions, LearnOptions};
+use crate::picture::Picture;
 use crate::summary::{KindsEstimate, KindsSummary};
 use crate::work::Crew;
 use row::Row;
@@ -26,13 +28,21 @@ use row::Row;
 const MOST_KINDS: usize = 4;
 /// A kind takes at least so many bytes: it has to pay for a Program.
 const LEAST_BYTES: u64 = 30_000;
-/// What the counts have to gain to be worth a look. Photographs gain 0.2 to 0.5 % by being cut anywhere, mixtures that pay 2 % and more.
-const WORTH_A_LOOK: f64 = 0.015;
-/// What looks have to gain: they learn each Program as long as the one for all, in the end the kinds share the time.
-const WORTH_IT: f64 = 0.015;
-/// Steps of a look, and at efforts so low that it would take longer than learning.
-const LOOK_STEPS: u64 = 400;
-const SHORT_LOOK_STEPS: u64 = 200;
+/// What has to be gained for kinds to be told apart, shares of the bytes.
+#[derive(Debug, Clone, Copy)]
+struct Bars {
+    /// By counts, for a look. Photographs gain 0.2 to 0.5 % by being cut anywhere; photographs with icons 1.0 %, and looks find nothing there; nuclei 10 %.
+    look: f64,
+    /// By looks, for each further Program. They learn each Program as long as the one for all, in the end the kinds share the time.
+    program: f64,
+}
+
+const BARS: Bars = Bars { look: 0.04, program: 0.015 };
+
+/// A look takes this part of the steps of learning, but so many at least and at most. nuclei at effort 2: after a tenth of the steps two Programs seem to
+/// take 1.1 % more than one, after half of them 2.1 % less, and in the end 4.5 % less: small networks are full only then.
+const LOOK_PART: u64 = 4;
+const LOOK_STEPS: (u64, u64) = (400, 1_500);
 /// zstd's level for images that no Program is worth.
 const QUICK: i32 = 3;
 
@@ -41,29 +51,8 @@ pub(crate) fn divide(dataset: &mut Dataset, options: &CompressOptions, crew: &mu
     let Some(learn) = options.learn.as_ref().filter(|learn| learn.kinds) else { return Ok(vec![]) };
     // A look is no training to go on from.
     let learn = LearnOptions { checkpoint: None, resume: false, ..learn.clone() };
-    let looker = Looker { dataset, learn: &learn, way: Way::new(options) };
-    let (mut groups, mut told) = (Vec::new(), Vec::new());
-    for group in &dataset.groups {
-        // Each kind may be cut again, along another row.
-        let (mut open, mut kinds) = (vec![Looked { group: group.clone(), program: None, bytes: 0 }], Vec::new());
-        while let Some(mut part) = open.pop() {
-            match looker.kinds(&mut part, &mut told, crew)? {
-                Some(parts) => open.extend(parts.into_iter().rev()),
-                None => kinds.push(part),
-            }
-        }
-        let all: u64 = kinds.iter().map(|kind| kind.bytes).sum();
-        let several = kinds.len() > 1;
-        if several {
-            let images: Vec<String> = kinds.iter().map(|kind| kind.group.items.len().to_string()).collect();
-            crew.note(format!("{} {} images are of {} kinds ({})", group.items.len(), group.layout, kinds.len(), images.join(", ")));
-        }
-        let numbered = |(kind, number): (Looked, u64)| match several {
-            true => Group { kind: number, share: kind.bytes as f64 / all.max(1) as f64, ..kind.group },
-            false => kind.group,
-        };
-        groups.extend(kinds.into_iter().zip(1..).map(numbered));
-    }
+    let looker = Looker { dataset, learn: &learn, way: Way::new(options), bars: BARS };
+    let (groups, told) = looker.divided(crew)?;
     dataset.groups = groups;
     Ok(told)
 }
@@ -81,9 +70,37 @@ struct Looker<'a> {
     dataset: &'a Dataset,
     learn: &'a LearnOptions,
     way: Way,
+    bars: Bars,
 }
 
 impl Looker<'_> {
+    /// The groups, some of them cut into kinds, and what was looked at.
+    fn divided(&self, crew: &mut Crew<'_>) -> Result<(Vec<Group>, Vec<KindsSummary>), Error> {
+        let (mut groups, mut told) = (Vec::new(), Vec::new());
+        for group in &self.dataset.groups {
+            // Each kind may be cut again, along another row.
+            let (mut open, mut kinds) = (vec![Looked { group: group.clone(), program: None, bytes: 0 }], Vec::new());
+            while let Some(mut part) = open.pop() {
+                match self.kinds(&mut part, &mut told, crew)? {
+                    Some(parts) => open.extend(parts.into_iter().rev()),
+                    None => kinds.push(part),
+                }
+            }
+            let all: u64 = kinds.iter().map(|kind| kind.bytes).sum();
+            let several = kinds.len() > 1;
+            if several {
+                let images: Vec<String> = kinds.iter().map(|kind| kind.group.items.len().to_string()).collect();
+                crew.note(format!("{} {} images are of {} kinds ({})", group.items.len(), group.layout, kinds.len(), images.join(", ")));
+            }
+            let numbered = |(kind, number): (Looked, u64)| match several {
+                true => Group { kind: number, share: kind.bytes as f64 / all.max(1) as f64, ..kind.group },
+                false => kind.group,
+            };
+            groups.extend(kinds.into_iter().zip(1..).map(numbered));
+        }
+        Ok((groups, told))
+    }
+
     /// The kinds of images in `part`, if it pays to tell them apart.
     fn kinds(&self, part: &mut Looked, told: &mut Vec<KindsSummary>, crew: &mut Crew<'_>) -> Result<Option<Vec<Looked>>, Error> {
         let group = &part.group;
@@ -105,7 +122,7 @@ impl Looker<'_> {
             estimates: (0..row.cuts.len()).zip(1..).map(estimate).collect(),
             ..KindsSummary::default()
         };
-        let kinds = if row.gain() < WORTH_A_LOOK {
+        let kinds = if row.gain() < self.bars.look {
             summary.reason = format!("counts of residuals gain {:.1} % by telling kinds apart: too little for a look", 100.0 * row.gain().max(0.0));
             None
         } else {
@@ -133,9 +150,12 @@ impl Looker<'_> {
             // The same pieces of the same images are judged under the one Program and under those of the kinds.
             let (mut kinds, mut under_one) = (Vec::new(), self.program_bytes(one.as_ref()));
             for numbers in row.kinds(cuts) {
-                let group = self.part(&whole.group, numbers);
+                let mut group = self.part(&whole.group, numbers);
+                let payload = self.payload(&group, one.as_ref(), crew)?;
+                under_one += payload;
+                // Better known now than by simple residuals: the size of its network follows from it.
+                group.looked_bytes = Some(payload);
                 let program = self.learned(&group, crew)?;
-                under_one += self.payload(&group, one.as_ref(), crew)?;
                 let bytes = self.program_bytes(program.as_ref()) + self.payload(&group, program.as_ref(), crew)?;
                 kinds.push(Looked { group, program: Some(program), bytes });
             }
@@ -144,7 +164,7 @@ impl Looker<'_> {
             summary.estimates[cuts].looked_bytes = Some(together);
             let share = together as f64 / under_one.max(1) as f64;
             summary.reason = format!("looks say that {} Programs take {:.1} % of the bytes of one", cuts + 1, 100.0 * share);
-            if share > fewer.unwrap_or(1.0) - WORTH_IT {
+            if share > fewer.unwrap_or(1.0) - self.bars.program {
                 break;
             }
             (best, fewer) = (Some(kinds), Some(share));
@@ -175,7 +195,9 @@ impl Looker<'_> {
 
     /// The best Program for a group after a short training, if one is worth it.
     fn learned(&self, group: &Group, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
-        let most_steps = Some(if self.learn.effort < 3 { SHORT_LOOK_STEPS } else { LOOK_STEPS });
+        let subpixels = group.items.iter().filter_map(|&number| self.dataset.items[number].picture()).map(Picture::subpixels).sum();
+        let plan = Plan::new(self.learn.effort, group.layout.channels(), subpixels, self.dataset.expected_bytes(group));
+        let most_steps = Some((plan.steps / LOOK_PART).clamp(LOOK_STEPS.0, LOOK_STEPS.1));
         choose::one(self.dataset, group, &Means { learn: self.learn, time_budget: None, most_steps, look: true }, crew)
     }
 
@@ -190,5 +212,60 @@ impl Looker<'_> {
             Some(program) => Ok(estimate::outlook(self.dataset, group, &mut program.clone(), self.way, true, crew)?.payload_bytes as u64),
             None => general::size(&self.dataset.items, &group.items, QUICK, None, crew),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{list, load};
+    use crate::observe::Silent;
+    use crate::options::{Fidelity, StopFlag};
+
+    /// A grey file of 64 x 64: a slope, and on it noise of so many levels, `step` apart.
+    fn file(seed: u32, levels: u32, step: u32) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+        let samples = (0..64 * 64).map(|at: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed % 40 + (at % 64 + at / 64) / 8 * 8 + (state >> 16) % levels * step) as u8
+        });
+        [b"P5 64 64 255\n".as_slice(), &samples.collect::<Vec<u8>>()].concat()
+    }
+
+    /// The kinds of 32 fine images and 32 of another kind, for looks that have to find `bars`.
+    fn kinds(levels: u32, step: u32, bars: Bars) -> (Vec<Group>, Vec<KindsSummary>) {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..32 {
+            std::fs::write(folder.path().join(format!("{n:02} fine.pgm")), file(n, 29, 1)).unwrap();
+            std::fs::write(folder.path().join(format!("{n:02} other.pgm")), file(100 + n, levels, step)).unwrap();
+        }
+        let (stop, mut observer) = (StopFlag::default(), Silent);
+        let crew = &mut Crew::new(0, &stop, &mut observer).unwrap();
+        let dataset = load(&list(folder.path(), &[], crew).unwrap(), Fidelity::Files, 0, 1 << 24, crew).unwrap();
+        let learn = LearnOptions { effort: 1, priors: false, ..LearnOptions::default() };
+        let looker = Looker { dataset: &dataset, learn: &learn, way: Way::Fixed(kolmo_codec::block::Method::Direct), bars };
+        looker.divided(crew).unwrap()
+    }
+
+    #[test]
+    fn images_are_cut_into_their_kinds_where_looks_say_so() {
+        let (groups, told) = kinds(2, 28, Bars { look: 0.0, program: -1.0 });
+        let found: Vec<(u64, usize)> = groups.iter().map(|group| (group.kind, group.items.len())).collect();
+        assert_eq!(found.iter().map(|(_, images)| images).sum::<usize>(), 64);
+        assert!(found.len() >= 2 && found.iter().zip(1..).all(|((kind, _), number)| *kind == number), "{found:?}");
+        assert!((groups.iter().map(|group| group.share).sum::<f64>() - 1.0).abs() < 1e-9);
+        // Files of the two kinds take turns in the folder; hardly one of 64 is among the others.
+        let strays = |group: &Group| {
+            group.items.iter().filter(|&&number| number % 2 == 0).count().min(group.items.iter().filter(|&&number| number % 2 == 1).count())
+        };
+        assert!(groups.iter().map(strays).sum::<usize>() <= 2, "{groups:?}");
+        assert!(told[0].estimates[0].looked_bytes.is_some() && told[0].estimates.iter().any(|estimate| estimate.chosen && estimate.programs > 1));
+    }
+
+    #[test]
+    fn images_of_one_kind_are_not_even_looked_at() {
+        let (groups, told) = kinds(29, 1, BARS);
+        assert_eq!((groups.len(), groups[0].kind, groups[0].items.len()), (1, 0, 64));
+        assert!(told[0].estimates[0].chosen && told[0].estimates.iter().all(|estimate| estimate.looked_bytes.is_none()), "{told:?}");
     }
 }

@@ -74,15 +74,24 @@ impl Rating {
 
     /// Bytes of the group's payload by direct coding.
     pub(crate) fn direct_bytes(&self, program: &Program) -> Result<u64, Error> {
+        Ok(self.bytes(&self.direct_bits(program)?))
+    }
+
+    /// Ideal bits of each piece by direct coding, unit 2^-16.
+    pub(crate) fn direct_bits(&self, program: &Program) -> Result<Vec<u64>, Error> {
+        self.pieces.par_iter().map(|piece| ideal_bits(Method::Direct, program, std::slice::from_ref(piece))).collect()
+    }
+
+    /// Bytes of the group's payload, if the pieces take so many bits each.
+    pub(crate) fn bytes(&self, bits: &[u64]) -> u64 {
         if self.pieces.is_empty() {
-            return Ok(0);
+            return 0;
         }
-        let each = self.pieces.par_iter().map(|piece| ideal_bits(Method::Direct, program, std::slice::from_ref(piece)));
-        let bits = each.try_reduce(|| 0, |sum, bits| Ok(sum + bits))? as f64 / 65_536.0;
+        let bits = bits.iter().sum::<u64>() as f64 / 65_536.0;
         // Pieces that are harder than the rest tell of more bits than the rest takes.
         let blank = self.simple.0 <= 0.0 || self.simple.1 <= 0.0;
         let scale = if blank { self.subpixels.1 as f64 / self.subpixels.0.max(1) as f64 } else { self.simple.1 / self.simple.0 };
-        Ok((bits * scale / 8.0) as u64)
+        (bits * scale / 8.0) as u64
     }
 
     /// What adaptive coding of some pieces, as one block, takes of direct coding.

@@ -45,6 +45,20 @@ pub(crate) fn again(dataset: &mut Dataset, chosen: &mut Vec<Option<Chosen>>, cre
     Ok(())
 }
 
+/// Makes a group, still without images, for each built-in Program that some images of another group are better coded by.
+pub(crate) fn beside(dataset: &mut Dataset, chosen: &mut Vec<Option<Chosen>>) {
+    let (mut groups, mut programs) = (Vec::new(), Vec::new());
+    for (mut group, mut one) in std::mem::take(&mut dataset.groups).into_iter().zip(std::mem::take(chosen)) {
+        let beside = one.as_mut().and_then(|one| one.beside.take());
+        // Numbers are given once it is known which kinds are left.
+        group.kind = if beside.is_some() { group.kind.max(1) } else { group.kind };
+        let empty = beside.as_ref().map(|_| Group { kind: group.kind + 1, items: vec![], learnable: vec![], ..group.clone() });
+        groups.extend([group].into_iter().chain(empty));
+        programs.extend([one].into_iter().chain(beside.map(|beside| Some(*beside))));
+    }
+    (dataset.groups, *chosen) = (groups, programs);
+}
+
 /// Makes one group for each given Program of a layout that has several: number `kind`, in the order they are given. Those that no image is best
 /// coded by are empty.
 pub(crate) fn among(dataset: &mut Dataset, given: &[(Layout, Program)], crew: &mut Crew<'_>) -> Result<(), Error> {
