@@ -176,9 +176,12 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
     Ok(Some(Chosen { program, summary: ProgramSummary { seconds, candidates, ..summary }, beside }))
 }
 
-/// The built-in Program that suits the images best, and the bits of each piece under it.
-fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option<(&'static Prior, Program, Vec<u64>)>, Error> {
-    let mut best: Option<(&'static Prior, Program, Vec<u64>)> = None;
+/// A built-in Program, and the bits of each piece of some images under it.
+type Rated = (&'static Prior, Program, Vec<u64>);
+
+/// The built-in Program that suits the images best.
+fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option<Rated>, Error> {
+    let mut best: Option<Rated> = None;
     for prior in PRIORS.iter().filter(|prior| prior.layout() == layout.code()) {
         let program = prior.program()?;
         let bits = crew.pool.install(|| rating.direct_bits(&program))?;

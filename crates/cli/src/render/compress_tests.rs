@@ -41,6 +41,7 @@ fn summary() -> CompressSummary {
             kept: true,
             ..ProgramSummary::default()
         }],
+        kinds: Vec::new(),
         coding: CodingSummary { ideal_bytes: 600_000.0, payload_bytes: 601_200, subpixels: 1_560_160, ..CodingSummary::default() },
         base: Some(BaseSummary { name: "before.pt".into(), bytes: 1234, blake3: "ab".repeat(32) }),
         numbers: NumbersSummary { files: 2, bytes: 4_000_000, coded_bytes: 3_000_000, as_numbers: 4_000_000, ..NumbersSummary::default() },

@@ -33,8 +33,8 @@ pub fn cheapest_cuts(places: usize, most: usize, cost: impl Fn(usize, usize) -> 
         let mut next = vec![f64::INFINITY; places + 1];
         let mut begin = vec![0; places + 1];
         for to in 1..=places {
-            for from in 0..to {
-                let sum = least[from] + cost(from, to);
+            for (from, least) in least.iter().enumerate().take(to) {
+                let sum = least + cost(from, to);
                 if sum < next[to] {
                     (next[to], begin[to]) = (sum, from);
                 }
