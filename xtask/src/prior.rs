@@ -59,7 +59,7 @@ pub(crate) fn run(args: &PriorArgs) -> Result<()> {
     println!("{count} images at {} sizes", args.sizes.len());
     let learned = work.path().join("learned.kprog");
     let mut train = Command::new(binary);
-    train.args(["train", "--no-priors", "--seed", "1", "--effort"]).arg(args.effort.to_string()).arg(&folder).arg("-o").arg(&learned);
+    train.args(["train", "--no-priors", "--no-kinds", "--seed", "1", "--effort"]).arg(args.effort.to_string()).arg(&folder).arg("-o").arg(&learned);
     child::measure_into(&mut train, Stdio::inherit())?;
     let entry = programs(&std::fs::read(&learned).with_context(|| format!("{} cannot be read", learned.display()))?)?;
     let path = root.join("crates/codec/priors").join(format!("{}.prior", args.name));

@@ -8,6 +8,7 @@
 //! | [`rebuild`](mod@rebuild) | which file belongs to samples and recipe? |
 //! | [`tensor`] | which bytes are numbers, and which tensors do they make up? |
 //! | [`statistics`] | how hard is an image to predict? |
+//! | [`kinds`] | which images are alike enough to share what is learned? |
 //! | [`clean`] | which images should be learned from? |
 //! | [`split`] | which of them for training, which for measuring? |
 //! | [`normalise`] | how are training copies scaled? |
@@ -52,6 +53,7 @@ pub mod clean;
 pub mod digest;
 mod error;
 mod format;
+pub mod kinds;
 pub mod labelled;
 pub mod layout;
 pub mod normalise;

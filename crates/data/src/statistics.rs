@@ -42,7 +42,7 @@ pub fn of_image(image: &Image) -> Statistics {
 }
 
 /// Predictor of JPEG-LS (Weinberger, Seroussi, Sapiro, "LOCO-I", 2000, eq. 1): the median of left, up and left + up - corner.
-fn med(left: u16, up: u16, corner: u16) -> u16 {
+pub(crate) fn med(left: u16, up: u16, corner: u16) -> u16 {
     let (low, high) = if left < up { (left, up) } else { (up, left) };
     if corner >= high {
         low

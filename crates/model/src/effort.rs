@@ -37,6 +37,9 @@ const SPENT: [f64; 9] = [0.05, 0.15, 0.5, 1.2, 3.0, 6.0, 15.0, 40.0, 100.0];
 /// Longest training by effort, steps: small networks have learned what they can long before their share is spent.
 const MOST_STEPS: [u64; 9] = [800, 2_000, 8_000, 24_000, 48_000, 80_000, 120_000, 200_000, 300_000];
 
+/// Shortest training, steps.
+const FEWEST_STEPS: u64 = 100;
+
 /// Most times that every pixel of a dataset is seen.
 const MOST_EPOCHS: u64 = 200;
 
@@ -59,6 +62,11 @@ const SIZES: [Size; 5] = [
     Size { first: [64, 32], second: &[64, 64], head: 32, components: 4, reach: 3 },
     Size { first: [96, 48], second: &[96, 96], head: 48, components: 5, reach: 4 },
 ];
+
+/// Steps of so many pixels that an effort can pay for.
+fn affordable(effort: usize, batch_pixels: usize, shape: &NetShape) -> f64 {
+    SPENT[effort - 1] * 1e12 / (batch_pixels as u64 * shape.macs_per_pixel()) as f64
+}
 
 impl Plan {
     /// Share of the steps that train the rounded network.
@@ -105,13 +113,21 @@ impl Plan {
         Ok(Self::of_shape(self.effort, shape, subpixels))
     }
 
+    /// The same for one of several kinds of images that share what the effort may spend; `share` is at most 1.
+    #[must_use]
+    pub fn shared(mut self, share: f64) -> Self {
+        let affordable = affordable(self.effort, self.batch_pixels, &self.shape) * share;
+        self.steps = self.steps.min((affordable as u64).max(FEWEST_STEPS));
+        self
+    }
+
     fn of_shape(effort: usize, shape: NetShape, subpixels: u64) -> Self {
         // Many small steps on many small patches. photos100, 0.35e12 MACs, test images: 4,096 pixels end at 3.546 bpsp, 8,192 at 3.565;
         // patches of side 8 at 3.569, of side 16 at 3.582 (with 8,192).
         let batch_pixels = 4096;
-        let affordable = SPENT[effort - 1] * 1e12 / (batch_pixels as u64 * shape.macs_per_pixel()) as f64;
+        let affordable = affordable(effort, batch_pixels, &shape);
         let epochs = MOST_EPOCHS * (subpixels / shape.channels.max(1) as u64) / batch_pixels as u64;
-        let steps = (affordable as u64).min(MOST_STEPS[effort - 1]).min(epochs).max(100);
+        let steps = (affordable as u64).min(MOST_STEPS[effort - 1]).min(epochs).max(FEWEST_STEPS);
         Self { effort, shape, steps, batch_pixels, patch_side: 8, learning_rate: 3e-3, float_share: 1.0 }
     }
 }

@@ -13,12 +13,13 @@ use crate::coding::{self, ProgramCoded, Way};
 use crate::dataset::{self, Dataset, Group};
 use crate::error::Error;
 use crate::general;
+use crate::kinds::{self, allot};
 use crate::learn::{FEWEST_TO_SPLIT, From, Learned, Lesson, learn_group};
 use crate::observe::{Event, Step};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::picture::Picture;
 use crate::rating::Rating;
-use crate::summary::{Candidate, ProgramSizes, ProgramSummary};
+use crate::summary::{Candidate, KindsSummary, ProgramSizes, ProgramSummary};
 use crate::symbols::Symbols;
 use crate::work::Crew;
 
@@ -40,13 +41,25 @@ const LEAST_BYTES: u64 = 30_000;
 /// ([`kolmo_model::effort`]).
 const LARGE_BYTES: u64 = 1_300_000;
 
+/// A built-in Program beside the group's own has to take off this share: a second Program means smaller blocks, and it is judged by a part of the images.
+const LEAST_GAIN_OF_BOTH: f64 = 0.01;
+
 /// What a candidate is called that was learned from a built-in Program.
 pub(crate) const FROM_BUILT_IN: &str = "learned, from the built-in one";
 
 /// A Program and where it is from.
+#[derive(Clone)]
 pub(crate) struct Chosen {
     pub(crate) program: Program,
     pub(crate) summary: ProgramSummary,
+    /// A built-in Program that some of the images are better coded by.
+    pub(crate) beside: Option<Box<Chosen>>,
+}
+
+impl Chosen {
+    const fn new(program: Program, summary: ProgramSummary) -> Self {
+        Self { program, summary, beside: None }
+    }
 }
 
 /// What learning one group may take.
@@ -54,20 +67,26 @@ pub(crate) struct Means<'a> {
     pub(crate) learn: &'a LearnOptions,
     pub(crate) time_budget: Option<Duration>,
     pub(crate) most_steps: Option<u64>,
+    /// It is only a look: fewer images are judged by, nothing is said, and the group's share does not count.
+    pub(crate) look: bool,
 }
 
-/// Steps 2 and 5: a Program for each group, if one is given, built in or learned (in `most_steps`, for a first look).
+/// Steps 2 and 5: a Program for each group, if one is given, built in or learned (in `most_steps`, for a first look). Groups of several kinds of images
+/// are cut into these first, and whatever has more than one Program to choose from takes the best for each image.
 pub(crate) fn programs(
-    dataset: &Dataset,
+    dataset: &mut Dataset,
     given: Option<Vec<(Layout, Program)>>,
     options: &CompressOptions,
     most_steps: Option<u64>,
     crew: &mut Crew<'_>,
-) -> Result<Vec<Option<Chosen>>, Error> {
+) -> Result<(Vec<Option<Chosen>>, Vec<KindsSummary>), Error> {
     let mut chosen = Vec::new();
     if let Some(given) = given {
+        allot::among(dataset, &given, crew)?;
+        dataset.groups.retain(|group| !group.items.is_empty());
         for group in &dataset.groups {
-            let program = given.iter().find(|(layout, _)| *layout == group.layout).map(|(_, program)| program.clone());
+            let mut programs = given.iter().filter(|(layout, _)| *layout == group.layout).map(|(_, program)| program.clone());
+            let program = programs.nth((group.kind as usize).saturating_sub(1));
             if program.is_none() {
                 crew.note(format!("no Program is given for {} images: they are stored the general way", group.layout));
             }
@@ -78,23 +97,26 @@ pub(crate) fn programs(
                 }
                 program => program,
             };
-            chosen.push(program.map(|program| Chosen { summary: about(group.layout, &program, "given"), program }));
+            chosen.push(program.map(|program| Chosen::new(program.clone(), about(group, &program, "given"))));
         }
-        return Ok(chosen);
+        return Ok((chosen, vec![]));
     }
     if let Some(learn) = &options.learn {
         // A device that is not there is an error also where nothing is learned in the end.
         kolmo_model::device::choose(learn.device)?;
     }
+    let kinds = kinds::divide(dataset, options, crew)?;
     let shares = time_shares(dataset, options.learn.as_ref());
     for (group, share) in dataset.groups.iter().zip(shares) {
         crew.check()?;
         chosen.push(match &options.learn {
-            Some(learn) if !group.items.is_empty() => one(dataset, group, &Means { learn, time_budget: share, most_steps }, crew)?,
+            Some(learn) if !group.items.is_empty() => one(dataset, group, &Means { learn, time_budget: share, most_steps, look: false }, crew)?,
             _ => None,
         });
     }
-    Ok(chosen)
+    allot::beside(dataset, &mut chosen);
+    allot::again(dataset, &mut chosen, crew)?;
+    Ok((chosen, kinds))
 }
 
 /// Whether every sample of the group's images has a symbol under the Program.
@@ -114,44 +136,57 @@ pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew
         return Ok(None);
     }
     let rating = crew.pool.install(|| Rating::new(dataset, group))?;
-    Ok(best_prior(group.layout, &rating, crew)?.filter(|(.., payload)| *payload >= LARGE_BYTES).map(|(_, program, _)| program))
+    Ok(best_prior(group.layout, &rating, crew)?.filter(|(.., bits)| rating.bytes(bits) >= LARGE_BYTES).map(|(_, program, _)| program))
 }
 
-/// The better of the best built-in Program and one of the group's own.
-fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
-    let rating = crew.pool.install(|| Rating::new(dataset, group))?;
+/// The better of the best built-in Program and one of the group's own; or both, if some images are better coded by the one and some by the other.
+pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
+    let rating = crew.pool.install(|| if means.look { Rating::quick(dataset, group) } else { Rating::new(dataset, group) })?;
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
     let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
-    let least = known.as_ref().map_or(u64::MAX, |(.., payload)| *payload);
+    let least = known.as_ref().map_or(u64::MAX, |(.., bits)| rating.bytes(bits));
     let start = known.as_ref().filter(|_| least >= LARGE_BYTES && means.learn.network.is_none()).map(|(_, program, _)| program.clone());
-    if let Some((prior, program, payload)) = known {
-        let mut summary = about(group.layout, &program, "built-in");
+    if let Some((prior, program, _)) = &known {
+        let mut summary = about(group, program, "built-in");
         summary.prior = Some(prior.name.to_owned());
-        looked.push((Candidate::new(format!("built-in {}", prior.name), 1, payload), Chosen { program, summary }));
+        looked.push((Candidate::new(format!("built-in {}", prior.name), 1, least), Chosen::new(program.clone(), summary)));
     }
     if worth_learning(dataset, group) && least >= LEAST_BYTES {
         let Learned { program, mut summary } = learn_one(dataset, group, start.as_ref(), means, crew)?;
         let bytes = code_program(&program, &mut summary).bytes.len() as u64;
-        let payload = crew.pool.install(|| rating.direct_bytes(&program))?;
+        let own = crew.pool.install(|| rating.direct_bits(&program))?;
         let way = if start.is_some() { FROM_BUILT_IN } else { "learned" };
-        looked.push((Candidate::new(way.to_owned(), bytes, payload), Chosen { program, summary }));
+        let learned = Chosen::new(program, summary);
+        looked.push((Candidate::new(way.to_owned(), bytes, rating.bytes(&own)), learned.clone()));
+        if let Some((prior, _, bits)) = known.as_ref().filter(|_| means.learn.kinds && !means.look) {
+            let each = rating.bytes(&own.iter().zip(bits).map(|(own, prior)| *own.min(prior)).collect::<Vec<_>>());
+            let both = Candidate::new(format!("{way}, and built-in {}", prior.name), bytes + 1, each);
+            if looked.iter().all(|(other, _)| (both.estimated_bytes as f64) < other.estimated_bytes as f64 * (1.0 - LEAST_GAIN_OF_BOTH)) {
+                let beside = looked.first().map(|(_, built_in)| Box::new(built_in.clone()));
+                looked.push((both, Chosen { beside, ..learned }));
+            }
+        }
     }
     let Some(best) = (0..looked.len()).min_by_key(|&at| looked[at].0.estimated_bytes) else { return Ok(None) };
     looked[best].0.chosen = true;
-    let seconds = looked.iter().map(|(_, chosen)| chosen.summary.seconds).sum();
+    // Both ways to use a Program of the group's own learned the same one.
+    let seconds = looked.iter().map(|(_, chosen)| chosen.summary.seconds).fold(0.0, f64::max);
     let candidates = looked.iter().map(|(candidate, _)| candidate.clone()).collect();
-    let Chosen { program, summary } = looked.swap_remove(best).1;
-    Ok(Some(Chosen { program, summary: ProgramSummary { seconds, candidates, ..summary } }))
+    let Chosen { program, summary, beside } = looked.swap_remove(best).1;
+    Ok(Some(Chosen { program, summary: ProgramSummary { seconds, candidates, ..summary }, beside }))
 }
 
-/// The built-in Program that suits the images best, and what their payload takes under it.
-fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option<(&'static Prior, Program, u64)>, Error> {
-    let mut best: Option<(&'static Prior, Program, u64)> = None;
+/// A built-in Program, and the bits of each piece of some images under it.
+type Rated = (&'static Prior, Program, Vec<u64>);
+
+/// The built-in Program that suits the images best.
+fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option<Rated>, Error> {
+    let mut best: Option<Rated> = None;
     for prior in PRIORS.iter().filter(|prior| prior.layout() == layout.code()) {
         let program = prior.program()?;
-        let bytes = crew.pool.install(|| rating.direct_bytes(&program))?;
-        if best.as_ref().is_none_or(|(.., least)| bytes < *least) {
-            best = Some((prior, program, bytes));
+        let bits = crew.pool.install(|| rating.direct_bits(&program))?;
+        if best.as_ref().is_none_or(|(.., least)| bits.iter().sum::<u64>() < least.iter().sum()) {
+            best = Some((prior, program, bits));
         }
     }
     Ok(best)
@@ -179,7 +214,8 @@ pub(crate) fn time_shares(dataset: &Dataset, learn: Option<&LearnOptions>) -> Ve
 pub(crate) fn learn_one(dataset: &Dataset, group: &Group, start: Option<&Program>, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Learned, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Generate });
     let images = dataset.dealt(group);
-    if group.learnable.len() < FEWEST_TO_SPLIT {
+    let &Means { learn, time_budget, most_steps, look } = means;
+    if group.learnable.len() < FEWEST_TO_SPLIT && !look {
         crew.note(format!(
             "{} {} images are too few to set some apart: all are learned from, and no rate is independent",
             images.len(),
@@ -188,18 +224,29 @@ pub(crate) fn learn_one(dataset: &Dataset, group: &Group, start: Option<&Program
     }
     let stop = crew.stop();
     let from = start.map_or(From::Nothing, From::Prior);
-    let &Means { learn, time_budget, most_steps } = means;
     let symbols = Symbols::choose(dataset, group)?;
-    let lesson = Lesson { from, symbols: &symbols, options: learn, expected_bytes: dataset.expected_bytes(group), time_budget, most_steps };
-    let learned = learn_group(group.layout, &images, &lesson, crew.observer, stop)?;
+    let name = group.name();
+    let lesson = Lesson {
+        name: &name,
+        share: if look { 1.0 } else { group.share },
+        from,
+        symbols: &symbols,
+        options: learn,
+        expected_bytes: dataset.expected_bytes(group),
+        time_budget,
+        most_steps,
+    };
+    let mut learned = learn_group(group.layout, &images, &lesson, crew.observer, stop)?;
+    learned.summary.kind = group.kind;
     crew.check()?;
     Ok(learned)
 }
 
 /// What there is to say of a Program that was not learned here.
-fn about(layout: Layout, program: &Program, how: &str) -> ProgramSummary {
+fn about(group: &Group, program: &Program, how: &str) -> ProgramSummary {
     ProgramSummary {
-        group: layout.to_string(),
+        group: group.layout.to_string(),
+        kind: group.kind,
         parameters: program.parameters(),
         macs_per_pixel: program.macs_per_pixel(),
         stopped: how.into(),

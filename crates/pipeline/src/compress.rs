@@ -58,17 +58,19 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     summary.preprocess = std::mem::take(&mut dataset.summary);
     summary.preprocess.seconds = begun.elapsed().as_secs_f64();
 
-    let programs = choose::programs(&dataset, given, options, None, crew)?;
+    let (programs, kinds) = choose::programs(&mut dataset, given, options, None, crew)?;
+    summary.kinds = kinds;
     let encoding = Instant::now();
     crew.observer.event(&Event::StepStarted { step: Step::CompressProgram });
     let mut kept: Vec<Kept> = Vec::new();
     let aside = out.folder();
     let mut left: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
     for (group, chosen) in dataset.groups.iter().zip(programs) {
-        let Some(Chosen { program, summary: mut about }) = chosen else {
+        let Some(Chosen { program, summary: mut about, .. }) = chosen else {
             left.extend(&group.items);
             continue;
         };
+        about.images = group.items.len() as u64;
         match choose::decide(&dataset, group, &program, Way::new(options), &mut about, &aside, crew)? {
             Some((coded_program, coded)) => kept.push(Kept { layout: group.layout, program: coded_program, coded }),
             None => left.extend(&group.items),

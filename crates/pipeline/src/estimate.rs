@@ -56,25 +56,17 @@ pub(crate) fn estimate(
     let given = options.program.as_deref().map(|file| program_file::read(file, &options.limits)).transpose()?;
     let mut general: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
     let (mut payload, mut program_bytes, mut programs) = (0.0, 0, Vec::new());
-    for (group, chosen) in dataset.groups.iter().zip(choose::programs(&dataset, given, options, Some(STEPS), crew)?) {
-        let Some(Chosen { program, mut summary }) = chosen else {
+    let (chosen, kinds) = choose::programs(&mut dataset, given, options, Some(STEPS), crew)?;
+    for (group, chosen) in dataset.groups.iter().zip(chosen) {
+        let Some(mut chosen) = chosen else {
             general.extend(&group.items);
             continue;
         };
-        let candidate = summary.candidates.iter().find(|candidate| candidate.chosen);
-        let direct = candidate.map(|candidate| candidate.estimated_bytes - candidate.program_bytes);
-        let from_prior = candidate.is_some_and(|candidate| candidate.way == FROM_BUILT_IN);
-        let (method, bytes) = judged(&dataset, group, &program, direct, Way::new(options), crew)?;
-        let grows = match summary.steps {
-            0 => 1.0,
-            _ if from_prior => FROM_PRIOR,
-            _ => FROM_NOTHING,
-        };
-        payload += bytes as f64 * grows * scale;
-        program_bytes += code_program(&program, &mut summary).bytes.len() as u64;
-        summary.kept = true;
-        summary.coding = method.name().into();
-        programs.push(summary);
+        let outlook = outlook(&dataset, group, &mut chosen, Way::new(options), false, crew)?;
+        payload += outlook.payload_bytes * scale;
+        program_bytes += outlook.program_bytes;
+        chosen.summary.images = (group.items.len() as f64 * scale) as u64;
+        programs.push(chosen.summary);
     }
     general.sort_unstable();
     let general = general_way::size(&dataset.items, &general, QUICK, previous.as_ref().map(|previous| &previous.file), crew)? as f64 * scale;
@@ -101,24 +93,49 @@ pub(crate) fn estimate(
         preprocess,
         sizes,
         programs,
+        kinds,
         seconds: begun.elapsed().as_secs_f64(),
         estimate: true,
         ..CompressSummary::default()
     })
 }
 
+/// What a group of images may take once its Program is learned in full.
+pub(crate) struct Outlook {
+    pub(crate) program_bytes: u64,
+    pub(crate) payload_bytes: f64,
+}
+
+/// What a group may take under a Program that was learned in [`STEPS`], or not learned at all; its summary is told how it would be coded.
+/// `quick` looks at fewer images.
+pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way: Way, quick: bool, crew: &Crew<'_>) -> Result<Outlook, Error> {
+    let Chosen { program, summary, .. } = chosen;
+    let candidate = summary.candidates.iter().find(|candidate| candidate.chosen);
+    // Images may have come and gone since a kind was judged.
+    let direct = candidate.filter(|_| group.kind == 0 && !quick).map(|candidate| candidate.estimated_bytes - candidate.program_bytes);
+    let from_prior = candidate.is_some_and(|candidate| candidate.way.starts_with(FROM_BUILT_IN));
+    let rating = crew.pool.install(|| if quick { Rating::quick(dataset, group) } else { Rating::new(dataset, group) })?;
+    let (method, bytes) = crew.pool.install(|| judged(&rating, program, direct, way))?;
+    let grows = match summary.steps {
+        0 => 1.0,
+        _ if from_prior => FROM_PRIOR,
+        _ => FROM_NOTHING,
+    };
+    let program_bytes = code_program(program, summary).bytes.len() as u64;
+    summary.kept = true;
+    summary.coding = method.name().into();
+    Ok(Outlook { program_bytes, payload_bytes: bytes as f64 * grows })
+}
+
 /// How the group would be coded, and the bytes of its payload under this Program; `direct` are those of direct coding, if they are known.
-fn judged(dataset: &Dataset, group: &Group, program: &Program, direct: Option<u64>, way: Way, crew: &Crew<'_>) -> Result<(Method, u64), Error> {
-    crew.pool.install(|| {
-        let rating = Rating::new(dataset, group)?;
-        let direct = direct.map_or_else(|| rating.direct_bytes(program), Ok)?;
-        if matches!(way, Way::Fixed(Method::Direct | Method::Lanes)) || program.is_deep() {
-            return Ok((Method::Direct, direct));
-        }
-        let adaptive = (direct as f64 * rating.adaptive_share(program)?) as u64;
-        Ok(match way {
-            Way::IfAdaptiveSaves(share) if !adaptive_pays(adaptive, direct, share) => (Method::Direct, direct),
-            _ => (Method::Adaptive, adaptive),
-        })
+fn judged(rating: &Rating, program: &Program, direct: Option<u64>, way: Way) -> Result<(Method, u64), Error> {
+    let direct = direct.map_or_else(|| rating.direct_bytes(program), Ok)?;
+    if matches!(way, Way::Fixed(Method::Direct | Method::Lanes)) || program.is_deep() {
+        return Ok((Method::Direct, direct));
+    }
+    let adaptive = (direct as f64 * rating.adaptive_share(program)?) as u64;
+    Ok(match way {
+        Way::IfAdaptiveSaves(share) if !adaptive_pays(adaptive, direct, share) => (Method::Direct, direct),
+        _ => (Method::Adaptive, adaptive),
     })
 }

@@ -48,12 +48,16 @@ pub(crate) enum From<'a> {
 /// How the Program of one group is learned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lesson<'a> {
+    /// What the group is called, in reports and names of checkpoints.
+    pub(crate) name: &'a str,
     pub(crate) from: From<'a>,
     /// Those of all images that are to be coded, also of those that are not learned from.
     pub(crate) symbols: &'a Symbols,
     pub(crate) options: &'a LearnOptions,
     /// What the images may take once coded.
     pub(crate) expected_bytes: u64,
+    /// What may be spent of what the effort allows for one group, at most 1.
+    pub(crate) share: f64,
     /// This group's share of the whole.
     pub(crate) time_budget: Option<Duration>,
     /// Fewer steps than planned, for a first look.
@@ -81,14 +85,15 @@ pub(crate) fn learn_group(
         None => Plan::new(effort, channels, subpixels, lesson.expected_bytes),
     };
     plan.shape.deep = symbols.is_deep();
-    let mut run = run(layout, lesson)?;
+    let mut run = run(lesson)?;
     if let From::Prior(program) = lesson.from {
         plan = plan.of_program(program, subpixels)?;
         run.start = Some(program.clone());
         plan.float_share = if lesson.options.effort < LONG { FROM_PRIOR } else { 1.0 };
     }
+    plan = plan.shared(lesson.share);
     plan.steps = plan.steps.min(lesson.most_steps.unwrap_or(u64::MAX));
-    let mut watcher = Watcher { group: layout.to_string(), observer, stop };
+    let mut watcher = Watcher { group: lesson.name.to_owned(), observer, stop };
     let trained = if symbols.is_deep() {
         train(&train_set::<u16>(layout, symbols, images)?, lesson.from, &plan, &run, &mut watcher)?
     } else {
@@ -104,13 +109,13 @@ fn train<S: Sample>(set: &TrainSet<S>, from: From<'_>, plan: &Plan, run: &Run, w
     })
 }
 
-fn run(layout: Layout, lesson: &Lesson<'_>) -> Result<Run, Error> {
+fn run(lesson: &Lesson<'_>) -> Result<Run, Error> {
     let options = lesson.options;
     Ok(Run {
         seed: options.seed,
         device: kolmo_model::device::choose(options.device)?,
         time_budget: lesson.time_budget,
-        checkpoint: options.checkpoint.as_ref().map(|folder| Place::new(folder, &layout.to_string())),
+        checkpoint: options.checkpoint.as_ref().map(|folder| Place::new(folder, lesson.name)),
         resume: options.resume,
         start: None,
     })

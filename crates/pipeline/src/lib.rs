@@ -31,6 +31,7 @@ mod estimate;
 mod expand;
 mod general;
 mod inspect;
+mod kinds;
 mod learn;
 pub mod network;
 pub mod observe;

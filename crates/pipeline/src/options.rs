@@ -77,11 +77,23 @@ pub struct LearnOptions {
     /// Size of the networks that are learned, 1 (smallest) to [`kolmo_model::effort::Plan::NETWORKS`]; `None`: as effort and the group's images have it. A network of a given size begins
     /// with random weights.
     pub network: Option<u8>,
+    /// Learn several Programs for images of one sample layout where these are of several kinds and it pays.
+    pub kinds: bool,
 }
 
 impl Default for LearnOptions {
     fn default() -> Self {
-        Self { effort: 5, time_budget: None, seed: 0, device: DeviceChoice::Auto, checkpoint: None, resume: false, priors: true, network: None }
+        Self {
+            effort: 5,
+            time_budget: None,
+            seed: 0,
+            device: DeviceChoice::Auto,
+            checkpoint: None,
+            resume: false,
+            priors: true,
+            network: None,
+            kinds: true,
+        }
     }
 }
 

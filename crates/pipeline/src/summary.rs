@@ -15,6 +15,8 @@ pub struct CompressSummary {
     pub preprocess: PreprocessSummary,
     /// Steps 2, 3 and 5, one entry a Program that was learned or given (kept or not).
     pub programs: Vec<ProgramSummary>,
+    /// Groups that might hold several kinds of images, and whether telling these apart pays.
+    pub kinds: Vec<KindsSummary>,
     /// Coding of the samples and of everything else.
     pub coding: CodingSummary,
     /// Checkpoints, arrays and other files with numbers in them.
@@ -99,6 +101,10 @@ pub struct GroupSummary {
 pub struct ProgramSummary {
     /// Sample layout, e.g. `rgb8`.
     pub group: String,
+    /// Number of the kind of images it is for, from 1; 0 where all images of the layout are one.
+    pub kind: u64,
+    /// Images it is to code.
+    pub images: u64,
     /// Parameters of the network.
     pub parameters: u64,
     /// Multiply-accumulates per pixel.
@@ -129,6 +135,36 @@ pub struct ProgramSummary {
     pub kept: bool,
     /// One clause, if not kept.
     pub reason: String,
+}
+
+/// Kinds of images of one sample layout: one Program for all, or one each.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct KindsSummary {
+    /// Sample layout, e.g. `rgb8`.
+    pub group: String,
+    /// Images that were looked at: all of the layout, or a kind of them that was looked at again.
+    pub images: u64,
+    /// What they were ordered by to tell kinds apart.
+    pub order: String,
+    /// One entry a number of Programs, from 1.
+    pub estimates: Vec<KindsEstimate>,
+    /// One clause: why so many.
+    pub reason: String,
+}
+
+/// What so many Programs may take.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct KindsEstimate {
+    /// Programs, and kinds of images.
+    pub programs: u64,
+    /// Images of each kind.
+    pub images: Vec<u64>,
+    /// Bytes of Programs and samples, judged by counts of residuals in context.
+    pub estimated_bytes: u64,
+    /// The same, judged by short trainings; of what was looked at.
+    pub looked_bytes: Option<u64>,
+    /// The archive has so many.
+    pub chosen: bool,
 }
 
 /// A way of coding a group of images, and what it would take or takes.
@@ -370,6 +406,8 @@ pub struct InspectProgram {
     pub components: u64,
     /// Exact neighbour values that get mass of their own.
     pub spikes: u64,
+    /// Images it codes, copies not counted.
+    pub images: u64,
     /// Subpixels it codes.
     pub subpixels: u64,
     /// Bytes of the blocks it codes.

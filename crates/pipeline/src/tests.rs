@@ -97,6 +97,46 @@ fn plain_program(layout: Layout) -> Program {
     program
 }
 
+#[test]
+fn each_image_takes_the_better_of_two_given_programs() {
+    let scene = Scene::new();
+    let mut expected = [0u64; 2];
+    for n in 0..60 {
+        // Every third image is noise that a narrow distribution does not expect.
+        let mut image = image(n);
+        if n % 3 == 0 {
+            image
+                .iter_mut()
+                .skip(13)
+                .zip(kolmo_data::digest::of_bytes(&[n as u8]).0.iter().cycle())
+                .for_each(|(sample, noise)| *sample = sample.wrapping_mul(*noise));
+        }
+        expected[usize::from(n % 3 == 0)] += 1;
+        scene.put(&format!("{n:03}.pgm"), &image);
+    }
+    let layout: Layout = "gray8".parse().unwrap();
+    let (narrow, mut wide, mut wider) = (plain_program(layout), plain_program(layout), plain_program(layout));
+    wide.heads[0].out.biases[2] = 5 << 12;
+    wider.heads[0].out.biases[2] = -(5 << 12);
+    let both = scene.at("both.kprog");
+    let coded = [narrow, wide, wider].map(|program| (layout, weights::encode(&program.to_bytes())));
+    program_file::write(&coded, Output::create(&both, true).unwrap()).unwrap();
+
+    let archive = scene.at("x.kolmo");
+    let options = CompressOptions { program: Some(both), ..scene.options() };
+    let summary = compress(&scene.at("in"), &archive, &options, &mut Silent).unwrap();
+    let alone = compress(&scene.at("in"), &scene.at("one.kolmo"), &scene.options(), &mut Silent).unwrap();
+    assert!(summary.sizes.payload + summary.sizes.general < alone.sizes.payload + alone.sizes.general, "{:?} {:?}", summary.sizes, alone.sizes);
+    let used: Vec<u64> = summary.programs.iter().map(|program| program.images).collect();
+    assert!(used.len() == 2 && used.iter().sum::<u64>() == 60 && used.contains(&expected[0]), "{used:?}");
+    assert_eq!(summary.programs.iter().map(|program| program.group.as_str()).collect::<Vec<_>>(), ["gray8"; 2]);
+    expand(&archive, &scene.at("out"), &ExpandOptions::default(), &mut Silent).unwrap();
+    assert_eq!(files(&scene.at("out")), files(&scene.at("in")));
+    let inspected = inspect(&archive, &Limits::default()).unwrap();
+    let kept = summary.programs.iter().filter(|program| program.kept).map(|program| program.images).collect::<Vec<_>>();
+    assert_eq!(inspected.programs.iter().map(|program| program.images).collect::<Vec<_>>(), kept);
+}
+
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let listing = kolmo_data::source::list(folder).unwrap();
     listing.entries.iter().map(|entry| (entry.path.clone(), fs::read(&entry.file).unwrap())).collect()

@@ -9,7 +9,9 @@ use kolmo_data::layout::Layout;
 
 use crate::choose::{Means, code_program, learn_one, start, time_shares, worth_learning};
 use crate::compress::prepare;
+use crate::dataset::Group;
 use crate::error::Error;
+use crate::kinds::{self, allot};
 use crate::learn::{From, Lesson, learn_group};
 use crate::observe::{Event, Observer, Step};
 use crate::options::{CompressOptions, LearnOptions};
@@ -19,7 +21,7 @@ use crate::summary::{ProgramSummary, TrainSummary};
 use crate::symbols::Symbols;
 use crate::work::Crew;
 
-/// Learns a Program for each sample layout found in `input` and writes them to the Program file `output`.
+/// Learns a Program for each sample layout found in `input`, or for each kind of images of a layout where that pays, and writes them to the Program file `output`.
 ///
 /// # Errors
 /// `InvalidArgument` if there is no image to learn from or `options.learn` is `None`; else see [`Error`]. Nothing is left behind then.
@@ -29,13 +31,14 @@ pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &
     output::check_free(output, options.force)?;
     let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
     let out = Output::create(output, options.force)?;
-    let dataset = prepare(input, &out, options, crew)?;
+    let mut dataset = prepare(input, &out, options, crew)?;
+    kinds::divide(&mut dataset, options, crew)?;
     let shares = time_shares(&dataset, Some(learn));
     let mut all = Programs::default();
     for (group, share) in dataset.groups.iter().zip(shares).filter(|(group, _)| worth_learning(&dataset, group)) {
         crew.check()?;
         let start = start(&dataset, group, learn, crew)?;
-        let learned = learn_one(&dataset, group, start.as_ref(), &Means { learn, time_budget: share, most_steps: None }, crew)?;
+        let learned = learn_one(&dataset, group, start.as_ref(), &Means { learn, time_budget: share, most_steps: None, look: false }, crew)?;
         all.push(group.layout, &learned.program, learned.summary);
     }
     if all.coded.is_empty() {
@@ -58,23 +61,35 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
     let crew = &mut Crew::new(options.threads, &options.stop, observer)?;
     let given = program_file::read(program, &options.limits)?;
     let out = Output::create(output, options.force)?;
-    let dataset = prepare(input, &out, options, crew)?;
+    let mut dataset = prepare(input, &out, options, crew)?;
+    allot::among(&mut dataset, &given, crew)?;
     let shares = time_shares(&dataset, Some(learn));
     let mut all = Programs::default();
     let mut tuned = 0;
-    for (layout, program) in &given {
+    for (place, (layout, program)) in given.iter().enumerate() {
         crew.check()?;
-        let group = dataset.groups.iter().zip(&shares).find(|(group, _)| group.layout == *layout && !group.learnable.is_empty());
+        let nth = 1 + given[..place].iter().filter(|(before, _)| before == layout).count() as u64;
+        let is_mine = |group: &Group| group.layout == *layout && (group.kind == 0 || group.kind == nth) && !group.learnable.is_empty();
+        let group = dataset.groups.iter().zip(&shares).find(|(group, _)| is_mine(group));
         let Some((group, share)) = group else {
-            crew.note(format!("{} holds no {layout} images: its Program is kept as it is", input.display()));
+            crew.note(format!("{} holds no {layout} images for it: its Program is kept as it is", input.display()));
             all.push(*layout, program, ProgramSummary { stopped: "given".into(), ..ProgramSummary::default() });
             continue;
         };
         crew.observer.event(&Event::StepStarted { step: Step::Tune });
         let stop = crew.stop();
         let expected_bytes = dataset.expected_bytes(group);
-        let symbols = Symbols::of(program);
-        let lesson = Lesson { from: From::Tuned(program), symbols: &symbols, options: learn, expected_bytes, time_budget: *share, most_steps: None };
+        let (name, symbols) = (group.name(), Symbols::of(program));
+        let lesson = Lesson {
+            name: &name,
+            share: group.share,
+            from: From::Tuned(program),
+            symbols: &symbols,
+            options: learn,
+            expected_bytes,
+            time_budget: *share,
+            most_steps: None,
+        };
         let learned = learn_group(*layout, &dataset.dealt(group), &lesson, crew.observer, stop)?;
         all.push(*layout, &learned.program, learned.summary);
         tuned += 1;

@@ -35,6 +35,8 @@ pub struct ProgramReport {
     pub coded_bytes: u64,
     /// Its size before coding.
     pub raw_bytes: u64,
+    /// Images it codes, copies not counted.
+    pub images: u64,
     /// Subpixels it codes.
     pub subpixels: u64,
     /// Bytes of its blocks.
@@ -57,6 +59,7 @@ impl Report {
                 coder: entry.coder,
                 coded_bytes: entry.coded_bytes(),
                 raw_bytes: entry.raw_bytes,
+                images: 0,
                 subpixels: 0,
                 payload_bytes: 0,
                 method: None,
@@ -73,6 +76,7 @@ impl Report {
             for part in reader.parts(number) {
                 let item = usize::try_from(part.item).ok().and_then(|item| index.items.get(item));
                 if let Some(Content::Image { height, width, .. }) = item.map(|item| item.content) {
+                    program.images = program.images.saturating_add(1);
                     let pixels = u64::from(height).saturating_mul(width.into());
                     program.subpixels = program.subpixels.saturating_add(pixels.saturating_mul(layout.channels() as u64));
                 }

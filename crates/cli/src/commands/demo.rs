@@ -58,6 +58,7 @@ pub(super) fn run(session: &Session<'_>, what: &Demo) -> Result<u8, Failure> {
         resume: false,
         no_priors: false,
         network: None,
+        no_kinds: false,
     };
     let options = session.compress_options(Some(&learning), false);
     if !session.global.json && !session.global.quiet {

@@ -150,6 +150,7 @@ impl<'a> Session<'a> {
                 resume: learning.resume,
                 priors: !learning.no_priors,
                 network: learning.network,
+                kinds: !learning.no_kinds,
             }),
             program: None,
             base: None,

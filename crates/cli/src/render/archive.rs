@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kolmo::summary::{ExpandSummary, InspectSummary, ItemSummary, VerifySummary};
+use kolmo::summary::{ExpandSummary, InspectProgram, InspectSummary, ItemSummary, VerifySummary};
 
 use super::compress::{Page, base_file, sizes};
 use super::{Paint, counted, grouped, percent, rate, shown, span, symbols};
@@ -82,13 +82,16 @@ pub(crate) fn inspect(summary: &InspectSummary, paint: Paint) -> String {
     }
     sizes(&mut page, &summary.sizes);
     for (place, program) in summary.programs.iter().enumerate() {
+        let others = |programs: &[InspectProgram]| programs.iter().filter(|other| other.group == program.group).count();
+        let number = others(&summary.programs[..=place]);
+        let name = if others(&summary.programs) > 1 { format!("{}-{number}", shown(&program.group)) } else { shown(&program.group) };
         if place == 0 {
             page.blank();
         }
         let own = 8.0 * program.payload_bytes as f64 / program.subpixels as f64;
         page.plain(&format!(
             "{}{}{}, {} MAC/px, {}, {}",
-            paint.strong(&format!("Program {:<7}", shown(&program.group))),
+            paint.strong(&format!("Program {name:<7}")),
             symbols(&program.group, program.bit_depth),
             counted(program.parameters, "parameter", "parameters"),
             grouped(program.macs_per_pixel),
@@ -97,7 +100,8 @@ pub(crate) fn inspect(summary: &InspectSummary, paint: Paint) -> String {
         ));
         page.line(&format!("{} coded ({})", counted(program.coded_bytes, "byte", "bytes"), shown(&program.coder)));
         page.line(&format!(
-            "{} in {} = {} bpsp",
+            "{}{} in {} = {} bpsp",
+            if program.images > 0 { format!("{}, ", counted(program.images, "image", "images")) } else { String::new() },
             counted(program.subpixels, "sample", "samples"),
             counted(program.payload_bytes, "byte", "bytes"),
             rate(own)

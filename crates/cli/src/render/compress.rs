@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use kolmo::summary::{
-    ArchiveSizes, BaseSummary, CompressSummary, NamedReason, NumbersSummary, PreprocessSummary, ProgramSummary, SplitRates, TrainSummary,
+    ArchiveSizes, BaseSummary, CompressSummary, KindsSummary, NamedReason, NumbersSummary, PreprocessSummary, ProgramSummary, SplitRates,
+    TrainSummary,
 };
 
 use super::{Paint, counted, grouped, percent, rate, share, shown, span, symbols};
@@ -33,6 +34,7 @@ pub(crate) fn compress(summary: &CompressSummary, detail: Detail, paint: Paint) 
         preprocess(&mut page, &summary.preprocess);
         generate(&mut page, &summary.programs);
         if detail == Detail::Explained {
+            kinds(&mut page, &summary.kinds);
             candidates(&mut page, &summary.programs);
         }
         coders(&mut page, &summary.programs);
@@ -214,9 +216,10 @@ fn generate(page: &mut Page, programs: &[ProgramSummary]) {
         let device = if program.device.is_empty() { String::new() } else { format!("   {}", shown(&program.device)) };
         // A Program that was never made has no size to tell.
         let (first, second) = if program.parameters > 0 { (size, Some(way)) } else { (way, None) };
-        headed(page, 2, "generate", place, &format!("{:<10}{first}", shown(&program.group)), Some(seconds));
+        headed(page, 2, "generate", place, &format!("{:<10}{first}", label(program)), Some(seconds));
         if let Some(way) = second {
-            page.line(&format!("{:<10}{way}{}", "", page.paint.faint(&device)));
+            let images = if program.kind > 0 { format!("   {}", counted(program.images, "image", "images")) } else { String::new() };
+            page.line(&format!("{:<10}{way}{}{images}", "", page.paint.faint(&device)));
         }
         if !program.kept {
             let reason = if program.reason.is_empty() { String::new() } else { format!(": {}", shown(&program.reason)) };
@@ -225,10 +228,36 @@ fn generate(page: &mut Page, programs: &[ProgramSummary]) {
     }
 }
 
+/// What a group is called: its layout, and the number of its kind if the layout has several.
+fn label(program: &ProgramSummary) -> String {
+    if program.kind == 0 { shown(&program.group) } else { format!("{}-{}", shown(&program.group), program.kind) }
+}
+
+/// Kinds of images that were told apart, or not: the bytes of one Program and of one for each, by counts and after a look.
+fn kinds(page: &mut Page, kinds: &[KindsSummary]) {
+    for group in kinds {
+        let head = format!("kinds, by {}", shown(&group.order));
+        page.line(&format!("{:<10}{head:<41}{:>13}{:>13}", shown(&group.group), "estimated", "a look"));
+        for estimate in &group.estimates {
+            let images: Vec<String> = estimate.images.iter().map(|&images| grouped(images)).collect();
+            let name = format!("{:<41}", format!("{}: {} images", counted(estimate.programs, "Program", "Programs"), images.join(" + ")));
+            let looked = estimate.looked_bytes.map_or_else(|| "-".to_owned(), grouped);
+            page.line(&format!(
+                "{:<10}{}{:>13}{looked:>13}{}",
+                "",
+                if estimate.chosen { page.paint.strong(&name) } else { name },
+                grouped(estimate.estimated_bytes),
+                if estimate.chosen { "   chosen" } else { "" }
+            ));
+        }
+        page.line(&format!("{:<10}{}", "", page.paint.faint(&shown(&group.reason))));
+    }
+}
+
 /// Every way of coding a group that was looked at: the bytes of its Program, of Program and samples as judged from a part, and as they are.
 fn candidates(page: &mut Page, programs: &[ProgramSummary]) {
     for program in programs.iter().filter(|program| !program.candidates.is_empty()) {
-        page.line(&format!("{:<10}{:<32}{:>9}{:>13}{:>13}", shown(&program.group), "ways", "program", "estimated", "real"));
+        page.line(&format!("{:<10}{:<32}{:>9}{:>13}{:>13}", label(program), "ways", "program", "estimated", "real"));
         for way in &program.candidates {
             let real = way.real_bytes.map_or_else(|| "-".to_owned(), grouped);
             let name = format!("{:<32}", shown(&way.way));
@@ -259,7 +288,7 @@ fn coders(page: &mut Page, programs: &[ProgramSummary]) {
         };
         page.line(&format!(
             "{:<10}{}{}{}{}   {}",
-            shown(&program.group),
+            label(program),
             column("raw", sizes.raw, 10),
             column("huffman", sizes.huffman, 11),
             column("lz77", sizes.lz77, 11),
@@ -293,12 +322,8 @@ fn expand(page: &mut Page, summary: &CompressSummary) {
         percent(overhead)
     );
     page.step(4, "expand", &text, Some(seconds));
-    let ways: Vec<String> = summary
-        .programs
-        .iter()
-        .filter(|program| program.kept)
-        .map(|program| format!("{} {}", shown(&program.group), shown(&program.coding)))
-        .collect();
+    let ways: Vec<String> =
+        summary.programs.iter().filter(|program| program.kept).map(|program| format!("{} {}", label(program), shown(&program.coding))).collect();
     if summary.programs.iter().any(|program| program.kept && program.coding == "adaptive") {
         page.line(&format!("coding: {}", ways.join(", ")));
     }
@@ -340,7 +365,7 @@ fn tune(page: &mut Page, programs: &[ProgramSummary]) {
     }
     page.step(5, "tune", &format!("{:<10}{:<12}{:>8}{:>13}{:>8}", "bpsp", "", "train", "validation", "test"), None);
     for program in measured {
-        let mut group = shown(&program.group);
+        let mut group = label(program);
         for (state, rates) in [("float", program.rates.float), ("quantised", program.rates.quantised), ("tuned", program.rates.tuned)] {
             if is_measured(&rates) {
                 page.line(&format!("{group:<10}{state:<12}{:>8}{:>13}{:>8}", rate(rates.train), rate(rates.validation), rate(rates.test)));

@@ -1,6 +1,6 @@
 //! What a summary must say.
 
-use kolmo::summary::{CodingSummary, GroupSummary, ProgramSizes, RatesSummary};
+use kolmo::summary::{CodingSummary, GroupSummary, KindsEstimate, ProgramSizes, RatesSummary};
 
 use super::*;
 
@@ -41,6 +41,7 @@ fn summary() -> CompressSummary {
             kept: true,
             ..ProgramSummary::default()
         }],
+        kinds: Vec::new(),
         coding: CodingSummary { ideal_bytes: 600_000.0, payload_bytes: 601_200, subpixels: 1_560_160, ..CodingSummary::default() },
         base: Some(BaseSummary { name: "before.pt".into(), bytes: 1234, blake3: "ab".repeat(32) }),
         numbers: NumbersSummary { files: 2, bytes: 4_000_000, coded_bytes: 3_000_000, as_numbers: 4_000_000, ..NumbersSummary::default() },
@@ -91,4 +92,37 @@ fn an_estimate_claims_nothing() {
 fn nothing_learned_is_said_three_times() {
     let text = compress(&CompressSummary { programs: Vec::new(), ..summary() }, Detail::Steps, Paint::plain());
     assert!(text.contains("nothing learned") && text.matches("no Program").count() == 2, "{text}");
+}
+
+#[test]
+fn kinds_of_images_are_explained() {
+    let estimate = |programs, images: &[u64], looked_bytes| KindsEstimate {
+        programs,
+        images: images.to_vec(),
+        estimated_bytes: 700_000 / programs,
+        looked_bytes,
+        chosen: programs == 2,
+    };
+    let kinds = KindsSummary {
+        group: "gray8".into(),
+        images: 1990,
+        order: "path".into(),
+        estimates: vec![estimate(1, &[1990], Some(650_000)), estimate(2, &[1900, 90], Some(600_000)), estimate(3, &[1900, 50, 40], None)],
+        reason: "looks say so".into(),
+    };
+    let mut programs = summary().programs;
+    programs.extend(summary().programs);
+    programs.iter_mut().zip(1..).for_each(|(program, kind)| (program.kind, program.images) = (kind, 995));
+    let text = compress(&CompressSummary { kinds: vec![kinds], programs, ..summary() }, Detail::Explained, Paint::plain());
+    for said in [
+        "gray8     kinds, by path                               estimated       a look",
+        "1 Program: 1,990 images                      700,000      650,000\n",
+        "2 Programs: 1,900 + 90 images                350,000      600,000   chosen\n",
+        "3 Programs: 1,900 + 50 + 40 images           233,333            -\n",
+        "looks say so",
+        "gray8-2   13,123 parameters",
+        "995 images",
+    ] {
+        assert!(text.contains(said), "`{said}` is missing in\n{text}");
+    }
 }
