@@ -129,6 +129,11 @@ impl Dataset {
         }
     }
 
+    /// Pixels of an item that is an image; of others 0.
+    pub(crate) fn pixels(&self, number: usize) -> u64 {
+        self.items[number].picture().map_or(0, Picture::pixels)
+    }
+
     /// What a group's images may take once a Program codes them: what a look said, else three fifths of the entropy of their MED residuals (measured: 0.52 of
     /// it on kodak8, 0.65 on cifar10, 0.71 on fashion_mnist).
     pub(crate) fn expected_bytes(&self, group: &Group) -> u64 {
