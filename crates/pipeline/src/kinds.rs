@@ -188,15 +188,16 @@ impl Looker<'_> {
                 kinds.push(kind);
             }
             let together: u64 = kinds.iter().map(|kind| kind.bytes).sum();
-            summary.estimates[0].looked_bytes.get_or_insert(under_one);
-            summary.estimates[cuts].looked_bytes = Some(together);
             let share = together as f64 / under_one.max(1) as f64;
+            // Other kinds mean other pieces, and other bytes of the one Program: shares can be compared.
+            let one_bytes = *summary.estimates[0].looked_bytes.get_or_insert(under_one);
+            summary.estimates[cuts].looked_bytes = Some((one_bytes as f64 * share) as u64);
             let pays = share <= fewer - self.bars.program;
-            let reason = format!("looks say that {} Programs take {:.1} % of the bytes of one", cuts + 1, 100.0 * share);
-            summary.reason = match (pays, cuts) {
-                (false, 2..) => format!("{}; {reason}: too little for one more", summary.reason),
-                (false, _) => format!("{reason}: too little for one more"),
-                (true, _) => reason,
+            let reason = format!("{} Programs take {:.1} % of the bytes of one", kinds.len(), 100.0 * share);
+            summary.reason = match (pays, best.is_some()) {
+                (false, true) => format!("{}; {reason}, too little for one more", summary.reason),
+                (false, false) => format!("looks say that {reason}, too little for one more"),
+                (true, _) => format!("looks say that {reason}"),
             };
             if !pays {
                 break;
