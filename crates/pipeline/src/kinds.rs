@@ -137,8 +137,11 @@ impl Looker<'_> {
         } else {
             self.look(part, &row, &mut summary, crew)?
         };
-        let chosen = kinds.as_ref().map_or(1, Vec::len) as u64;
-        summary.estimates.iter_mut().for_each(|estimate| estimate.chosen = estimate.programs == chosen);
+        if kinds.is_none()
+            && let Some(one) = summary.estimates.first_mut()
+        {
+            one.chosen = true;
+        }
         told.push(summary);
         Ok(kinds)
     }
@@ -153,20 +156,27 @@ impl Looker<'_> {
         };
         let (mut best, mut fewer): (Option<Vec<Looked>>, f64) = (None, 1.0);
         // Kinds that were learned already, and what they take under the one Program.
-        let mut known: BTreeMap<(usize, usize), (Looked, u64)> = BTreeMap::new();
+        let mut known: BTreeMap<Vec<usize>, (Looked, u64)> = BTreeMap::new();
         for cuts in 1..row.cuts.len() {
             if row.cuts[cuts].cost >= row.cuts[cuts - 1].cost {
                 break;
             }
             // The same pieces of the same images are judged under the one Program and under those of the kinds.
             let (mut kinds, mut under_one) = (Vec::new(), self.program_bytes(one.as_ref()));
-            for (run, numbers) in row.cuts[cuts].runs().zip(row.kinds(cuts)) {
-                if let Some((kind, payload)) = known.get(&run) {
+            let mut gathered = row.gathered(cuts, self.dataset, whole.group.layout, crew)?;
+            gathered.retain(|numbers| !numbers.is_empty());
+            summary.estimates[cuts].programs = gathered.len() as u64;
+            summary.estimates[cuts].images = gathered.iter().map(|numbers| numbers.len() as u64).collect();
+            if gathered.len() <= best.as_ref().map_or(1, Vec::len) {
+                break;
+            }
+            for numbers in gathered {
+                if let Some((kind, payload)) = known.get(&numbers) {
                     under_one += payload;
                     kinds.push(kind.clone());
                     continue;
                 }
-                let mut group = self.part(&whole.group, numbers);
+                let mut group = self.part(&whole.group, numbers.clone());
                 let payload = self.payload(&group, one.as_ref(), crew)?;
                 under_one += payload;
                 // Better known now than by simple residuals: the size of its network follows from it.
@@ -174,32 +184,33 @@ impl Looker<'_> {
                 let program = self.learned(&group, steps, crew)?;
                 let bytes = self.program_bytes(program.as_ref()) + self.payload(&group, program.as_ref(), crew)?;
                 let kind = Looked { group, program: Some(program), bytes };
-                known.insert(run, (kind.clone(), payload));
+                known.insert(numbers, (kind.clone(), payload));
                 kinds.push(kind);
             }
             let together: u64 = kinds.iter().map(|kind| kind.bytes).sum();
-            summary.estimates[0].looked_bytes.get_or_insert(under_one);
-            summary.estimates[cuts].looked_bytes = Some(together);
             let share = together as f64 / under_one.max(1) as f64;
+            // Other kinds mean other pieces, and other bytes of the one Program: shares can be compared.
+            let one_bytes = *summary.estimates[0].looked_bytes.get_or_insert(under_one);
+            summary.estimates[cuts].looked_bytes = Some((one_bytes as f64 * share) as u64);
             let pays = share <= fewer - self.bars.program;
-            let reason = format!("looks say that {} Programs take {:.1} % of the bytes of one", cuts + 1, 100.0 * share);
-            summary.reason = match (pays, cuts) {
-                (false, 2..) => format!("{}; {reason}: too little for one more", summary.reason),
-                (false, _) => format!("{reason}: too little for one more"),
-                (true, _) => reason,
+            let reason = format!("{} Programs take {:.1} % of the bytes of one", kinds.len(), 100.0 * share);
+            summary.reason = match (pays, best.is_some()) {
+                (false, true) => format!("{}; {reason}, too little for one more", summary.reason),
+                (false, false) => format!("looks say that {reason}, too little for one more"),
+                (true, _) => format!("looks say that {reason}"),
             };
             if !pays {
                 break;
             }
+            summary.estimates.iter_mut().enumerate().for_each(|(at, estimate)| estimate.chosen = at == cuts);
             (best, fewer) = (Some(kinds), share);
         }
         whole.program = Some(one);
         Ok(best)
     }
 
-    /// The images `numbers` of a group. What stands out from all of them may be ordinary among these.
-    fn part(&self, group: &Group, mut numbers: Vec<usize>) -> Group {
-        numbers.sort_unstable();
+    /// The images `numbers`, ascending, of a group. What stands out from all of them may be ordinary among these.
+    fn part(&self, group: &Group, numbers: Vec<usize>) -> Group {
         let picture = |number: usize| self.dataset.items[number].picture();
         let facts: Vec<Fact> = numbers
             .iter()

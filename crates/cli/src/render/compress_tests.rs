@@ -116,9 +116,9 @@ fn kinds_of_images_are_explained() {
     let text = compress(&CompressSummary { kinds: vec![kinds], programs, ..summary() }, Detail::Explained, Paint::plain());
     for said in [
         "gray8     kinds, by path                               estimated       a look",
-        "1 Program: 1,990 images                      700,000      650,000\n",
-        "2 Programs: 1,900 + 90 images                350,000      600,000   chosen\n",
-        "3 Programs: 1,900 + 50 + 40 images           233,333            -\n",
+        "1 Program: 1,990 images                        700,000      650,000\n",
+        "2 Programs: 1,900 + 90 images                  350,000      600,000   chosen\n",
+        "3 Programs: 1,900 + 50 + 40 images             233,333            -\n",
         "looks say so",
         "gray8-2   13,123 parameters",
         "995 images",

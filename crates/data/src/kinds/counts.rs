@@ -52,6 +52,19 @@ impl Counts {
         };
         self.0.chunks_exact(CLASSES).map(of_context).sum()
     }
+
+    /// Code length of what was counted under the table of `others`, bits; each class of theirs counts half more than it occurred.
+    #[must_use]
+    pub fn bits_under(&self, others: &Self) -> f64 {
+        let none = [0.0; CLASSES];
+        let tables = others.0.chunks_exact(CLASSES).chain(std::iter::repeat(&none[..]));
+        let of_context = |(counts, table): (&[f64], &[f64])| {
+            let total = table.iter().sum::<f64>() + 0.5 * CLASSES as f64;
+            let used = counts.iter().zip(table).filter(|(count, _)| **count > 0.0);
+            used.map(|(count, table)| count * (total / (table + 0.5)).log2()).sum::<f64>()
+        };
+        self.0.chunks_exact(CLASSES).zip(tables).map(of_context).sum()
+    }
 }
 
 fn counted<T: Copy + Into<u16>>(samples: &[T], image: &Image) -> Counts {
@@ -117,6 +130,9 @@ mod tests {
             let [a, b, c] = [&fine, &fine_too, &coarse].map(|image| together(&[image]));
             assert!(together(&[&fine, &fine_too]) < a + b, "{layout}: one table is learned once");
             assert!(together(&[&fine, &coarse]) > a + c, "{layout}");
+            let [fine, fine_too, coarse] = [&fine, &fine_too, &coarse].map(Counts::of_image);
+            assert!(fine.bits_under(&fine_too) < fine.bits_under(&coarse), "{layout}");
+            assert!(fine.bits_under(&Counts::default()) > fine.bits_under(&fine_too), "{layout}: nothing is known");
         }
     }
 

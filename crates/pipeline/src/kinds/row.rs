@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use kolmo_data::kinds::{Counts, Cuts, cheapest_cuts};
+use kolmo_data::layout::Layout;
 use kolmo_model::effort::Plan;
 use rayon::prelude::*;
 
@@ -10,10 +11,15 @@ use super::{LEAST_BYTES, MOST_KINDS};
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::picture::Picture;
-use crate::rating::Rating;
+use crate::rating::{Rating, middle};
+use crate::work::Crew;
 
 /// Cuts lie between these parts of a row, about equal in samples.
 const BUCKETS: usize = 32;
+/// Side of the piece by which an image finds its kind.
+const SIDE: usize = 128;
+/// How often it does.
+const ROUNDS: usize = 3;
 /// Coded bytes of a Program for each multiply-accumulate a pixel: 0.85 to 0.97.
 const PROGRAM_BYTES: f64 = 0.9;
 
@@ -42,6 +48,8 @@ fn contrast(picture: &Picture) -> f64 {
 pub(super) struct Row {
     pub(super) order: &'static str,
     buckets: Vec<Vec<usize>>,
+    /// Images that were counted, each as often as it has more samples than its piece.
+    counts: Vec<(usize, Counts)>,
     /// Entry `k - 1` makes `k` kinds; cost in bytes, Programs included.
     pub(super) cuts: Vec<Cuts>,
 }
@@ -90,10 +98,11 @@ impl Row {
                 let whole = to - from == buckets.len();
                 if whole || payload >= LEAST_BYTES as f64 { payload + program_bytes(payload) } else { f64::INFINITY }
             };
-            Self { order, cuts: cheapest_cuts(buckets.len(), MOST_KINDS, cost), buckets }
+            Self { order, cuts: cheapest_cuts(buckets.len(), MOST_KINDS, cost), buckets, counts: Vec::new() }
         };
         let rows: Vec<Self> = ORDERS.par_iter().map(of_order).collect();
-        Ok(rows.into_iter().filter(|row| row.cuts.len() > 1).min_by(|a, b| a.least().total_cmp(&b.least())))
+        let best = rows.into_iter().filter(|row| row.cuts.len() > 1).min_by(|a, b| a.least().total_cmp(&b.least()));
+        Ok(best.map(|row| Self { counts, ..row }))
     }
 
     fn least(&self) -> f64 {
@@ -109,6 +118,37 @@ impl Row {
     pub(super) fn kinds(&self, cuts: usize) -> Vec<Vec<usize>> {
         self.cuts[cuts].runs().map(|(from, to)| self.buckets[from..to].concat()).collect()
     }
+
+    /// The same, ascending, after images went to the kind whose counts code them shortest, [`ROUNDS`] times: no one order tells all kinds apart. Only the
+    /// last time all of them do, before that those that were counted. Kinds may be left empty.
+    ///
+    /// # Errors
+    /// Those of reading images anew.
+    pub(super) fn gathered(&self, cuts: usize, dataset: &Dataset, layout: Layout, crew: &mut Crew<'_>) -> Result<Vec<Vec<usize>>, Error> {
+        let mut tables: Vec<Counts> = vec![Counts::default(); self.cuts[cuts].ends.len()];
+        let kind_of: HashMap<usize, usize> =
+            self.kinds(cuts).into_iter().zip(0..).flat_map(|(items, kind)| items.into_iter().map(move |item| (item, kind))).collect();
+        let first: Vec<usize> = self.counts.iter().map(|(number, _)| kind_of.get(number).copied().unwrap_or(0)).collect();
+        self.counts.iter().zip(first).for_each(|((_, counts), kind)| tables[kind].add(counts, 1.0));
+        for _ in 1..ROUNDS {
+            let found: Vec<usize> = crew.pool.install(|| self.counts.par_iter().map(|(_, counts)| nearest(counts, &tables)).collect());
+            tables = vec![Counts::default(); tables.len()];
+            self.counts.iter().zip(found).for_each(|((_, counts), kind)| tables[kind].add(counts, 1.0));
+        }
+        let mut items = self.buckets.concat();
+        items.sort_unstable();
+        let piece = |number: usize| Ok::<_, Error>(Counts::of_image(&middle(&*dataset.open(number)?, SIDE, layout)?));
+        let found = crew.map("telling apart", &items, |&number| Ok(nearest(&piece(number)?, &tables)))?;
+        let mut kinds = vec![Vec::new(); tables.len()];
+        items.into_iter().zip(found).for_each(|(number, kind)| kinds[kind].push(number));
+        Ok(kinds)
+    }
+}
+
+/// The table under which counts take least.
+fn nearest(counts: &Counts, tables: &[Counts]) -> usize {
+    let bits: Vec<f64> = tables.iter().map(|table| counts.bits_under(table)).collect();
+    (0..bits.len()).min_by(|&a, &b| bits[a].total_cmp(&bits[b])).unwrap_or(0)
 }
 
 /// The items of a group by rising `key`, in at most [`BUCKETS`] parts.
