@@ -281,7 +281,7 @@ pub(crate) fn decide(
     crew: &mut Crew<'_>,
 ) -> Result<Option<(CodedProgram, ProgramCoded)>, Error> {
     let coded_program = code_program(program, about);
-    let coded = coding::by_program(dataset, &group.items, program, way, aside, crew)?;
+    let coded = coding::by_program(dataset, group, program, way, aside, crew)?;
     about.coding = coded.method.name().into();
     let mut recipes = RecipeBook::default();
     for &number in &group.items {

@@ -6,7 +6,7 @@ use kolmo_codec::block::{self, ImageRef, Method};
 use kolmo_codec::container::block_digest;
 use kolmo_codec::program::Program;
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::options::CompressOptions;
 use crate::spool::Spool;
@@ -28,6 +28,9 @@ const ADAPTIVE_GAIN: f64 = 0.03;
 const ADAPTIVE_GAIN_DENSEST: f64 = 0.002;
 /// The least effort at which density counts most.
 const DENSEST: u8 = 7;
+
+/// Blocks by which adaptive coding is judged where images are of several kinds.
+const MIXED_TRIALS: usize = 6;
 
 /// How samples are to be coded under a Program.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,15 +70,16 @@ pub(crate) struct ProgramCoded {
     pub(crate) subpixels: u64,
 }
 
-/// Codes the images `numbers` in blocks of whole images: in the `way` that is wished for.
+/// Codes the images of a group in blocks of whole images: in the `way` that is wished for.
 pub(crate) fn by_program(
     dataset: &Dataset,
-    numbers: &[usize],
+    group: &Group,
     program: &Program,
     way: Way,
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
+    let numbers = &group.items;
     // Deep symbols are coded directly.
     let share = match way {
         _ if program.is_deep() => return by_method(dataset, numbers, program, Method::Direct, aside, crew),
@@ -83,10 +87,17 @@ pub(crate) fn by_program(
         Way::IfAdaptiveSaves(share) => share,
     };
     let direct = by_method(dataset, numbers, program, Method::Direct, aside, crew)?;
-    // The block in the middle tells whether the others are worth trying: adaptive coding takes several times as long.
-    let Some(trial) = direct.blocks.places().get(direct.blocks.places().len() / 2) else { return Ok(direct) };
-    let tried = crew.map("looking", std::slice::from_ref(&trial.items), |numbers| encoded(dataset, numbers, program, Method::Adaptive))?;
-    if !adaptive_pays(tried.iter().map(|(block, ..)| block.bytes.len() as u64).sum(), trial.bytes, share) {
+    // The block in the middle tells whether the others are worth trying: adaptive coding takes several times as long. Where images are of several
+    // kinds it tells of one of them only.
+    let places = direct.blocks.places();
+    let n_trials = if group.mixed { MIXED_TRIALS.min(places.len()) } else { 1 };
+    let trials: Vec<_> = (0..n_trials).filter_map(|trial| places.get((2 * trial + 1) * places.len() / (2 * n_trials))).collect();
+    if trials.is_empty() {
+        return Ok(direct);
+    }
+    let tried = crew.map("looking", &trials, |trial| encoded(dataset, &trial.items, program, Method::Adaptive))?;
+    let before = trials.iter().map(|trial| trial.bytes).sum();
+    if !adaptive_pays(tried.iter().map(|(block, ..)| block.bytes.len() as u64).sum(), before, share) {
         return Ok(direct);
     }
     let adaptive = by_method(dataset, numbers, program, Method::Adaptive, aside, crew)?;

@@ -82,6 +82,8 @@ pub(crate) struct Group {
     pub(crate) share: f64,
     /// What its images may take once a Program codes them, bytes; `None` before anything looked.
     pub(crate) looked_bytes: Option<u64>,
+    /// Its images are of several kinds, which one Program codes nevertheless.
+    pub(crate) mixed: bool,
     pub(crate) items: Vec<usize>,
     /// Those to learn from, with the part they were dealt.
     pub(crate) learnable: Vec<(usize, Part)>,
@@ -90,7 +92,7 @@ pub(crate) struct Group {
 impl Group {
     /// Of all images of a layout, none yet.
     pub(crate) const fn new(layout: Layout) -> Self {
-        Self { layout, kind: 0, share: 1.0, looked_bytes: None, items: vec![], learnable: vec![] }
+        Self { layout, kind: 0, share: 1.0, looked_bytes: None, mixed: false, items: vec![], learnable: vec![] }
     }
 
     /// `rgb8`, or `rgb8-2` for the second kind of its layout.
