@@ -14,6 +14,7 @@ mod scale;
 mod set;
 mod speed;
 mod stored;
+mod table;
 
 use anyhow::Result;
 use clap::Subcommand;

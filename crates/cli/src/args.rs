@@ -99,7 +99,7 @@ pub(crate) struct Learning {
     /// Size of the network and length of training, 1 (seconds) to 9 (an hour)
     #[arg(long, value_name = "1..9", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub(crate) effort: u8,
-    /// Upper bound on training time, such as 90s, 3m or 1h30m
+    /// Upper bound on training time, such as 90s, 3m or 1h30m; kinds of images are not told apart then
     #[arg(long, value_name = "TIME", value_parser = quantity::parse_duration)]
     pub(crate) time_budget: Option<Duration>,
     /// Where to train; coding always runs on the CPU, in integers

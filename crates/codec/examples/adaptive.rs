@@ -2,10 +2,11 @@
 //! `cargo run --release -p kolmo-codec --example adaptive -- ARCHIVE [IMAGES [PIXELS]]`, one thread, blocks of so many pixels.
 #![allow(clippy::print_stdout, reason = "it is a command")]
 
-use std::error::Error;
-use std::sync::LazyLock;
-use std::time::Instant;
+mod clock;
 
+use std::error::Error;
+
+use clock::now;
 use kolmo_codec::Limits;
 use kolmo_codec::block::{self, ImageRef, Method};
 use kolmo_codec::container::{BlockCoding, Content, Reader};
@@ -16,7 +17,7 @@ use kolmo_codec::program::Program;
 const BLOCK_PIXELS: usize = 1 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args().nth(1).ok_or("usage: adaptive ARCHIVE [IMAGES]")?;
+    let path = std::env::args().nth(1).ok_or("usage: adaptive ARCHIVE [IMAGES [PIXELS]]")?;
     let most = std::env::args().nth(2).map_or(Ok(usize::MAX), |count| count.parse())?;
     let block_pixels = std::env::args().nth(3).map_or(Ok(BLOCK_PIXELS), |pixels| pixels.parse())?;
     let mut reader = Reader::open(std::fs::File::open(&path)?, &Limits::default())?;
@@ -75,12 +76,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     Ok(())
-}
-
-/// Seconds of processor time of this thread (Linux); else of the clock.
-fn now() -> f64 {
-    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    nanoseconds.map_or_else(|| BEGUN.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
 }

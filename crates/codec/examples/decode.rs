@@ -3,10 +3,11 @@
 //! By processor time where the system tells it, which other work on the machine does not lengthen.
 #![allow(clippy::print_stdout, reason = "it is a command")]
 
-use std::error::Error;
-use std::sync::LazyLock;
-use std::time::Instant;
+mod clock;
 
+use std::error::Error;
+
+use clock::now;
 use kolmo_codec::container::{BlockCoding, Content, Reader};
 use kolmo_codec::limits::Budget;
 use kolmo_codec::program::Program;
@@ -36,12 +37,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{samples} samples in {seconds:.2} s: {:.3} MB/s, {:.1} ns each", samples as f64 / seconds / 1e6, seconds / samples as f64 * 1e9);
     Ok(())
-}
-
-/// Seconds of processor time of this thread (Linux); else of the clock.
-fn now() -> f64 {
-    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    nanoseconds.map_or_else(|| BEGUN.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
 }

@@ -230,28 +230,22 @@ impl Adaptive {
     /// How likely some pixels' decisions fall upwards.
     #[inline(always)]
     fn weigh(&mut self, c: usize, level: u32, from: usize, to: usize) {
-        let at = c * 8 + level as usize;
-        // Counters first, of all pixels, so that one does not wait for the memory of another. Slots are found, and read, in the order of pixels: a later one
-        // may take an earlier one's.
-        for lane in &mut self.lanes[from..to] {
-            lane.mixed = !lane.sure || self.doubts[at] >= DOUBT;
-            if lane.mixed {
-                if !lane.found {
-                    if !lane.asked {
-                        lane.ask(&self.table, level);
-                    }
-                    self.table.find(&lane.slot_hashes, &mut lane.slots);
-                    lane.found = true;
-                }
-                lane.counters = self.table.counters(&lane.slots, lane.node);
-            }
-        }
         for lane in &mut self.lanes[from..to] {
             let (yes, no) = (lane.high.mass - lane.middle.mass, lane.middle.mass - lane.low.mass);
+            let at = c * 8 + level as usize;
+            lane.mixed = !lane.sure || self.doubts[at] >= DOUBT;
             if !lane.mixed {
                 lane.p = (((u64::from(yes) << 24) / u64::from(yes + no)) as u32).clamp(1, (1 << 24) - 1);
                 continue;
             }
+            if !lane.found {
+                if !lane.asked {
+                    lane.ask(&self.table, level);
+                }
+                self.table.find(&lane.slot_hashes, &mut lane.slots);
+                lane.found = true;
+            }
+            lane.counters = self.table.counters(&lane.slots, lane.node);
             let [mut logits, mut milds] = counter::logits(&lane.counters, &self.stretch);
             let stated = logit::of_masses(yes, no);
             // Both ways have at least 16, so the quotient is below 4096.

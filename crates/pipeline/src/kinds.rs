@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 use kolmo_data::clean::{self, Fact, State};
 use kolmo_data::split::{Part, deal};
-use kolmo_model::effort::Plan;
 
 use crate::choose::{self, Chosen, Means};
 use crate::coding::Way;
@@ -19,7 +18,7 @@ use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::estimate;
 use crate::general;
-use crate::learn::FEWEST_TO_SPLIT;
+use crate::learn::{self, FEWEST_TO_SPLIT};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::picture::Picture;
 use crate::summary::{KindsEstimate, KindsSummary};
@@ -58,7 +57,8 @@ const QUICK: i32 = 3;
 
 /// Cuts the groups of a dataset into kinds of images, where looks say that this pays, and tells of every group that was looked at.
 pub(crate) fn divide(dataset: &mut Dataset, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<Vec<KindsSummary>, Error> {
-    let Some(learn) = options.learn.as_ref().filter(|learn| learn.kinds) else { return Ok(vec![]) };
+    // Looks take time that nobody can foretell: with a bound on it there are none.
+    let Some(learn) = options.learn.as_ref().filter(|learn| learn.kinds && learn.time_budget.is_none()) else { return Ok(vec![]) };
     // A look is no training to go on from.
     let learn = LearnOptions { checkpoint: None, resume: false, ..learn.clone() };
     let looker = Looker { dataset, learn: &learn, way: Way::new(options), bars: Bars::of(learn.effort) };
@@ -119,7 +119,7 @@ impl Looker<'_> {
         if !large || group.items.len() < 2 || !choose::worth_learning(self.dataset, group) {
             return Ok(None);
         }
-        let Some(row) = crew.pool.install(|| Row::best(self.dataset, group, self.learn.effort))? else { return Ok(None) };
+        let Some(row) = crew.pool.install(|| Row::best(self.dataset, group, self.learn))? else { return Ok(None) };
         let estimate = |cuts: usize| KindsEstimate {
             programs: row.cuts[cuts].ends.len() as u64,
             images: row.kinds(cuts).iter().map(|kind| kind.len() as u64).collect(),
@@ -240,7 +240,7 @@ impl Looker<'_> {
     /// Steps of a look at a group and its kinds.
     fn steps(&self, group: &Group) -> u64 {
         let subpixels = group.items.iter().filter_map(|&number| self.dataset.items[number].picture()).map(Picture::subpixels).sum();
-        let plan = Plan::new(self.learn.effort, group.layout.channels(), subpixels, self.dataset.expected_bytes(group));
+        let plan = learn::plan(self.learn, group.layout, subpixels, self.dataset.expected_bytes(group));
         (plan.steps / LOOK_PART).clamp(LOOK_STEPS.0, LOOK_STEPS.1)
     }
 

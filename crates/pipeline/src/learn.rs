@@ -64,6 +64,14 @@ pub(crate) struct Lesson<'a> {
     pub(crate) most_steps: Option<u64>,
 }
 
+/// What learning a group of so many samples will do: the network that was asked for, or one that suits the bytes it is to code.
+pub(crate) fn plan(options: &LearnOptions, layout: Layout, subpixels: u64, expected_bytes: u64) -> Plan {
+    match options.network {
+        Some(number) => Plan::of_network(options.effort, layout.channels(), subpixels, number.into()),
+        None => Plan::new(options.effort, layout.channels(), subpixels, expected_bytes),
+    }
+}
+
 /// Learns a Program from images of one layout.
 ///
 /// The images come with what each is for; `None` leaves one out (copies, outliers).
@@ -79,11 +87,7 @@ pub(crate) fn learn_group(
 ) -> Result<Learned, Error> {
     let symbols = lesson.symbols;
     let subpixels: u64 = images.iter().map(|(image, _)| image.subpixels()).sum();
-    let (effort, channels) = (lesson.options.effort, layout.channels());
-    let mut plan = match lesson.options.network {
-        Some(number) => Plan::of_network(effort, channels, subpixels, number.into()),
-        None => Plan::new(effort, channels, subpixels, lesson.expected_bytes),
-    };
+    let mut plan = plan(lesson.options, layout, subpixels, lesson.expected_bytes);
     plan.shape.deep = symbols.is_deep();
     let mut run = run(lesson)?;
     if let From::Prior(program) = lesson.from {

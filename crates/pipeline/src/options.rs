@@ -77,7 +77,8 @@ pub struct LearnOptions {
     /// Size of the networks that are learned, 1 (smallest) to [`kolmo_model::effort::Plan::NETWORKS`]; `None`: as effort and the group's images have it. A network of a given size begins
     /// with random weights.
     pub network: Option<u8>,
-    /// Learn several Programs for images of one sample layout where these are of several kinds and it pays.
+    /// Learn several Programs for images of one sample layout where these are of several kinds and it pays; not under a `time_budget`, which looks at kinds would
+    /// overstep.
     pub kinds: bool,
 }
 

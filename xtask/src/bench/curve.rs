@@ -9,6 +9,7 @@ use clap::Args;
 use super::kolmo;
 use super::rate::data_folder;
 use super::set::Set;
+use super::table;
 use crate::{child, workspace};
 
 /// What to draw the curves of.
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &CurveArgs) -> Result<()> {
     let data = data_folder(args.data.as_deref(), &root)?;
     let binary = kolmo::build(&root)?;
     let out = root.join(&args.out);
-    let mut rows = read(&out.join("curve.csv"))?;
+    let mut rows = table::read(&out.join("curve.csv"), &COLUMNS)?;
     for name in &args.sets {
         let set = Set::read(&data, name)?;
         let by_time = args.seconds.iter().map(|seconds| format!("--time-budget {seconds}s"));
@@ -75,8 +76,7 @@ pub(crate) fn run(args: &CurveArgs) -> Result<()> {
             println!("{name} {settings}: {} bpsp, {} s of learning", row[RATE], row[SECONDS]);
             rows.retain(|old| [SET, SETTINGS].iter().any(|&column| old[column] != row[column]));
             rows.push(row);
-            let text: String = std::iter::once(COLUMNS.join(",")).chain(rows.iter().map(|row| row.join(","))).map(|line| line + "\n").collect();
-            std::fs::write(out.join("curve.csv"), text).context("curve.csv cannot be written")?;
+            table::write(&out.join("curve.csv"), &COLUMNS, &rows)?;
             std::fs::write(out.join("curve.md"), markdown(&rows, args.reach)).context("curve.md cannot be written")?;
         }
     }
@@ -88,7 +88,7 @@ fn measure(binary: &Path, set: &Set, settings: &str, root: &Path) -> Result<Vec<
     let scratch = tempfile::tempdir().context("no temporary folder can be made")?;
     let archive = scratch.path().join("set.kolmo");
     let mut compress = Command::new(binary);
-    compress.arg("compress").arg(&set.folder).arg("-o").arg(&archive).args(["--json", "--no-priors", "--coding", "direct"]);
+    compress.arg("compress").arg(&set.folder).arg("-o").arg(&archive).args(["--json", "--no-priors", "--no-kinds", "--coding", "direct"]);
     let compressed = child::measure_success(compress.args(settings.split(' ')))?;
     let summary = kolmo::last_line(&String::from_utf8_lossy(&compressed.stdout), "compress_summary")?;
     let programs = summary["programs"].as_array().context("compress_summary tells of no programs")?;
@@ -121,15 +121,9 @@ fn measure(binary: &Path, set: &Set, settings: &str, root: &Path) -> Result<Vec<
     ])
 }
 
-fn read(csv: &Path) -> Result<Vec<Vec<String>>> {
-    let Ok(text) = std::fs::read_to_string(csv) else { return Ok(Vec::new()) };
-    anyhow::ensure!(text.lines().next() == Some(&COLUMNS.join(",")), "{} has other columns than this bench writes", csv.display());
-    Ok(text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect())
-}
-
 fn markdown(rows: &[Vec<String>], reach: f64) -> String {
     let mut text = "# Curves\n\nWritten by `cargo xtask bench curve` from [curve.csv](curve.csv). Whole archives, direct coding, Programs learned from random weights \
-                    (`--no-priors`), default effort but for what stands in the first column. *Learning* is wall time of training; *compress* that of the whole command, the \
+                    (`--no-priors --no-kinds`), default effort but for what stands in the first column. *Learning* is wall time of training; *compress* that of the whole command, the \
                     verifying expansion included; *MACs* are multiply-accumulates a subpixel.\n"
         .to_owned();
     let mut sets: Vec<&str> = rows.iter().map(|row| row[SET].as_str()).collect();

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde::Deserialize;
 
-use super::kolmo;
+use super::{kolmo, table};
 use crate::{child, workspace};
 
 /// What to make small, and how.
@@ -128,17 +128,16 @@ pub(crate) fn run(args: &NetworkArgs) -> Result<()> {
     let program = args.kolmo.clone().map_or_else(|| kolmo::build(&root), Ok)?;
     let out = root.join(&args.out);
     std::fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
-    let [csv, table] = ["network.csv", "network.md"].map(|name| out.join(name));
-    let mut rows = read(&csv)?;
+    let [csv, text] = ["network.csv", "network.md"].map(|name| out.join(name));
+    let mut rows = table::read(&csv, &COLUMNS)?;
     for strategy in &args.strategies {
         let row = measure(args, &program, strategy, &root)?;
         println!("{}: {strategy}: {} bytes of {}, test top-1 {} (before {})", args.name, row[17], row[RAW], row[25], row[22]);
         rows.retain(|old| [NAME, STRATEGY, SETTINGS].iter().any(|&column| old[column] != row[column]));
         rows.push(row);
         rows.sort_by(|a, b| (&a[NAME], &a[SETTINGS], &a[STRATEGY]).cmp(&(&b[NAME], &b[SETTINGS], &b[STRATEGY])));
-        let text: String = std::iter::once(COLUMNS.join(",")).chain(rows.iter().map(|row| row.join(","))).map(|line| line + "\n").collect();
-        std::fs::write(&csv, text).with_context(|| format!("{} cannot be written", csv.display()))?;
-        std::fs::write(&table, markdown(&rows)).with_context(|| format!("{} cannot be written", table.display()))?;
+        table::write(&csv, &COLUMNS, &rows)?;
+        std::fs::write(&text, markdown(&rows)).with_context(|| format!("{} cannot be written", text.display()))?;
     }
     Ok(())
 }
@@ -205,25 +204,6 @@ fn row(args: &NetworkArgs, strategy: &str, summary: &Summary, root: &Path) -> Ve
     ];
     // A field of this file holds neither comma nor line break.
     row.map(|field| field.replace([',', '\n'], ";")).to_vec()
-}
-
-/// Reads a file of rows; a missing one is empty.
-fn read(path: &Path) -> Result<Vec<Vec<String>>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
-    };
-    let mut lines = text.lines();
-    if lines.next() != Some(COLUMNS.join(",").as_str()) {
-        bail!("{}: the first line does not name the columns this bench knows", path.display());
-    }
-    let rows = lines.map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
-    let rows: Vec<_> = rows.collect();
-    if rows.iter().any(|row| row.len() != COLUMNS.len()) {
-        bail!("{}: a line does not have {} fields", path.display(), COLUMNS.len());
-    }
-    Ok(rows)
 }
 
 /// What others have published, with where it is from. Other networks, other sets: no comparison but of kind.
@@ -303,18 +283,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_back_and_the_table_shows_ratios() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("network.csv");
-        assert!(read(&file).unwrap().is_empty());
-        let rows = vec![sample("dynamic"), sample("fixed")];
-        let text: String = std::iter::once(COLUMNS.join(",")).chain(rows.iter().map(|row| row.join(","))).map(|line| line + "\n").collect();
-        std::fs::write(&file, text).unwrap();
-        assert_eq!(read(&file).unwrap(), rows);
-        let table = markdown(&rows);
+    fn the_table_shows_ratios() {
+        let table = markdown(&[sample("dynamic"), sample("fixed")]);
         assert!(table.contains("50 (20.0x)") && table.contains("| dynamic |") && table.contains("63.6x"), "{table}");
-        std::fs::write(&file, "other,columns\n").unwrap();
-        assert!(read(&file).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::kolmo;
 use super::rate::data_folder;
 use super::rival::{Rival as _, median};
 use super::set::Set;
+use super::table;
 use crate::{child, workspace};
 
 /// What to measure, and how.
@@ -84,7 +85,7 @@ pub(crate) fn run(args: &SpeedArgs) -> Result<()> {
     let data = data_folder(args.data.as_deref(), &root)?;
     let program = kolmo::build(&root)?;
     let out = root.join(&args.out);
-    let mut rows = read(&out.join("speed.csv"))?;
+    let mut rows = table::read(&out.join("speed.csv"), &COLUMNS)?;
     for name in &args.sets {
         let set = Set::read(&data, name)?;
         let scratch = tempfile::tempdir().context("no temporary folder can be made")?;
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &SpeedArgs) -> Result<()> {
         rows.retain(|row| new.iter().all(|new| key(new) != key(row)));
         rows.extend(new);
         rows.sort_by_key(key);
-        std::fs::write(out.join("speed.csv"), csv(&rows)).context("speed.csv cannot be written")?;
+        table::write(&out.join("speed.csv"), &COLUMNS, &rows)?;
         std::fs::write(out.join("speed.md"), markdown(&rows)).context("speed.md cannot be written")?;
     }
     Ok(())
@@ -201,24 +202,6 @@ fn jxl_seconds(set: &Set, root: &Path, threads: usize, repeat: usize, scratch: &
 }
 
 /// The rows of an earlier run; none if there was none.
-fn read(path: &Path) -> Result<Vec<Vec<String>>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
-    };
-    let rows: Vec<Vec<String>> = text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
-    match rows.split_first() {
-        Some((head, rows)) if head == &COLUMNS && rows.iter().all(|row| row.len() == COLUMNS.len()) => Ok(rows.to_vec()),
-        _ => bail!("{} has other columns than {}", path.display(), COLUMNS.join(",")),
-    }
-}
-
-fn csv(rows: &[Vec<String>]) -> String {
-    let head = COLUMNS.join(",");
-    rows.iter().fold(head + "\n", |text, row| text + &row.iter().map(|field| field.replace(',', " ")).collect::<Vec<_>>().join(",") + "\n")
-}
-
 fn markdown(rows: &[Vec<String>]) -> String {
     let mut text =
         String::from("# Speed\n\nWritten by `cargo xtask bench speed` from [speed.csv](speed.csv); [README.md](README.md) explains the columns.\n\n");
@@ -236,18 +219,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_hold_every_row_under_its_columns() {
+    fn the_table_holds_a_row_under_its_columns() {
         let row: Vec<String> = COLUMNS.iter().map(|name| format!("a {name}")).collect();
-        let text = csv(&[row.clone(), row.clone()]);
-        assert!(text.lines().all(|line| line.split(',').count() == COLUMNS.len()), "{text}");
-        assert_eq!(text.lines().count(), 3);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("speed.csv");
-        assert_eq!(read(&path).unwrap(), Vec::<Vec<String>>::new());
-        std::fs::write(&path, &text).unwrap();
-        assert_eq!(read(&path).unwrap(), [row.clone(), row.clone()]);
-        std::fs::write(&path, text.replacen("date", "day", 1)).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("other columns"));
         assert!(markdown(&[row]).contains("| a set | a coding | a kernel | a threads | a bpsp | a encode_mb_per_s | a verify_mb_per_s |"));
     }
 }

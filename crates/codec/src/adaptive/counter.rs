@@ -73,15 +73,12 @@ impl Table {
             let is_its_own = |owner: u32| owner & !255 == tag && owner & 255 != 0;
             let (first_is, second_is) = (is_its_own(first), is_its_own(second));
             let is_second = if first_is | second_is { !first_is } else { first & 255 > second & 255 };
-            // Masks, not branches: which slot it is cannot be foreseen, and a wrong guess would wait for memory.
-            let keep = std::hint::select_unpredictable(first_is | second_is, u32::MAX, 0);
-            let mut slot = line[usize::from(is_second)];
-            for word in &mut slot {
-                *word = *word & keep | NEW & !keep;
+            let slot = &mut line[usize::from(is_second)];
+            if !(first_is | second_is) {
+                *slot = [NEW; 8];
+                slot[0] = tag;
             }
-            slot[0] = slot[0] & keep | tag & !keep;
             slot[0] += u32::from(slot[0] & 255 != 255);
-            line[usize::from(is_second)] = slot;
             *found = (number * 2 + usize::from(is_second)) as u32;
         }
     }

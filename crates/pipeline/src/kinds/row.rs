@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use kolmo_data::kinds::{Counts, Cuts, cheapest_cuts};
 use kolmo_data::layout::Layout;
-use kolmo_model::effort::Plan;
 use rayon::prelude::*;
 
 use super::{LEAST_BYTES, MOST_KINDS};
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
+use crate::learn;
+use crate::options::LearnOptions;
 use crate::picture::Picture;
 use crate::rating::{Rating, middle};
 use crate::work::Crew;
@@ -56,7 +57,7 @@ pub(super) struct Row {
 
 impl Row {
     /// `None` if too little is known of the images.
-    pub(super) fn best(dataset: &Dataset, group: &Group, effort: u8) -> Result<Option<Self>, Error> {
+    pub(super) fn best(dataset: &Dataset, group: &Group, options: &LearnOptions) -> Result<Option<Self>, Error> {
         let rating = Rating::new(dataset, group)?;
         let subpixels = |number: usize| dataset.items[number].picture().map_or(0, Picture::subpixels);
         let pieces: Vec<_> = rating.pieces().collect();
@@ -68,8 +69,8 @@ impl Row {
         };
         let counts: Vec<(usize, Counts)> = pieces.par_iter().map(counted).collect();
         let program_bytes = |payload: f64| {
-            let shape = Plan::new(effort, group.layout.channels(), 0, payload as u64).shape;
-            PROGRAM_BYTES * shape.macs_per_pixel() as f64
+            let plan = learn::plan(options, group.layout, 0, payload as u64);
+            PROGRAM_BYTES * plan.shape.macs_per_pixel() as f64
         };
         let of_order = |&(order, key): &Order| {
             let buckets = buckets(dataset, group, key);
