@@ -91,7 +91,7 @@ pub(crate) fn inspect(summary: &InspectSummary, paint: Paint) -> String {
         let own = 8.0 * program.payload_bytes as f64 / program.subpixels as f64;
         page.plain(&format!(
             "{}{}{}, {} MAC/px, {}, {}",
-            paint.strong(&format!("Program {name:<7} ")),
+            paint.strong(&format!("Program {name:<6} ")),
             symbols(&program.group, program.bit_depth),
             counted(program.parameters, "parameter", "parameters"),
             grouped(program.macs_per_pixel),
