@@ -258,6 +258,11 @@ fn about(group: &Group, program: &Program, how: &str) -> ProgramSummary {
 /// Codes a Program and says so in `about`.
 pub(crate) fn code_program(program: &Program, about: &mut ProgramSummary) -> CodedProgram {
     let coded = weights::encode_program(&program.to_bytes());
+    tell_sizes(program, &coded, about);
+    coded
+}
+
+fn tell_sizes(program: &Program, coded: &CodedProgram, about: &mut ProgramSummary) {
     let sizes = coded.sizes;
     about.bit_depth = program.bit_depth().into();
     about.sizes = ProgramSizes {
@@ -268,7 +273,6 @@ pub(crate) fn code_program(program: &Program, about: &mut ProgramSummary) -> Cod
         prior: sizes.prior,
         kept: coded.coder.name().into(),
     };
-    coded
 }
 
 /// The Program, if it and what it codes are smaller than the group's files the general way.
@@ -281,8 +285,10 @@ pub(crate) fn decide(
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<Option<(CodedProgram, ProgramCoded)>, Error> {
-    let coded_program = code_program(program, about);
-    let coded = coding::by_program(dataset, group, program, way, aside, crew)?;
+    let code = || weights::encode_program(&program.to_bytes());
+    let (coded_program, coded) = crew.beside(code, |crew| coding::by_program(dataset, group, program, way, aside, crew));
+    tell_sizes(program, &coded_program, about);
+    let coded = coded?;
     about.coding = coded.method.name().into();
     let mut recipes = RecipeBook::default();
     for &number in &group.items {

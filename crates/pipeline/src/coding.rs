@@ -1,5 +1,7 @@
 //! Codes images into blocks by a Program.
 
+mod sizes;
+
 use std::path::Path;
 
 use kolmo_codec::block::{self, ImageRef, Method};
@@ -11,21 +13,16 @@ use crate::error::Error;
 use crate::options::CompressOptions;
 use crate::spool::Spool;
 use crate::work::Crew;
+use sizes::Tried;
 
 /// Pixels of a block: enough lanes for the kernel, few enough that blocks spread over threads and one item costs little to read.
 const BLOCK_PIXELS: u64 = 1 << 18;
 
-/// Pixels of a block that is coded adaptively, which learns as it goes. Emoji take 2 % less with the largest than with the middle ones; cifar10 takes 0.1 % less
-/// with the middle ones than with the smallest, and Kodak's images, which teach each other nothing, take 0.6 % more with the largest.
-const ADAPTIVE_BLOCK_PIXELS: [u64; 3] = [1 << 16, 1 << 18, 1 << 20];
-
-/// Share of the bytes that the next larger blocks have to save: smaller ones decode a tenth to a fifth faster, spread over more threads and make single items
-/// cheaper.
-const LARGER_BLOCKS_GAIN: f64 = 0.0025;
-
 /// Share of a group's bytes that adaptive coding has to save to be worth its slower decoding: by default, and where density counts most.
 const ADAPTIVE_GAIN: f64 = 0.03;
 const ADAPTIVE_GAIN_DENSEST: f64 = 0.002;
+/// The same of some blocks, for larger ones to be tried where adaptive coding was asked for.
+const ADAPTIVE_GAIN_ASKED: f64 = 0.01;
 /// The least effort at which density counts most.
 const DENSEST: u8 = 7;
 
@@ -80,13 +77,17 @@ pub(crate) fn by_program(
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
     let numbers = &group.items;
+    let mut tried = Tried::default();
     // Deep symbols are coded directly.
     let share = match way {
-        _ if program.is_deep() => return by_method(dataset, numbers, program, Method::Direct, aside, crew),
-        Way::Fixed(method) => return by_method(dataset, numbers, program, method, aside, crew),
-        Way::IfAdaptiveSaves(share) => share,
+        Way::Fixed(Method::Adaptive) if !program.is_deep() => {
+            let plan = tried.packed(dataset, numbers, program, ADAPTIVE_GAIN_ASKED, crew)?;
+            return adaptively(dataset, &plan, program, &tried, aside, crew);
+        }
+        Way::IfAdaptiveSaves(share) if !program.is_deep() => share,
+        _ => return directly(dataset, numbers, program, aside, crew),
     };
-    let direct = by_method(dataset, numbers, program, Method::Direct, aside, crew)?;
+    let direct = directly(dataset, numbers, program, aside, crew)?;
     // The block in the middle tells whether the others are worth trying: adaptive coding takes several times as long. Where images are of several
     // kinds it tells of one of them only.
     let places = direct.blocks.places();
@@ -95,12 +96,14 @@ pub(crate) fn by_program(
     if trials.is_empty() {
         return Ok(direct);
     }
-    let tried = crew.map("looking", &trials, |trial| encoded(dataset, &trial.items, program, Method::Adaptive))?;
     let before = trials.iter().map(|trial| trial.bytes).sum();
-    if !adaptive_pays(tried.iter().map(|(block, ..)| block.bytes.len() as u64).sum(), before, share) {
+    let trials: Vec<Vec<usize>> = trials.into_iter().map(|trial| trial.items.clone()).collect();
+    let bytes: usize = tried.look(dataset, &trials, program, crew)?.into_iter().sum();
+    if !adaptive_pays(bytes as u64, before, share) {
         return Ok(direct);
     }
-    let adaptive = by_method(dataset, numbers, program, Method::Adaptive, aside, crew)?;
+    let plan = tried.packed(dataset, numbers, program, share.min(ADAPTIVE_GAIN_ASKED), crew)?;
+    let adaptive = adaptively(dataset, &plan, program, &tried, aside, crew)?;
     Ok(if adaptive_pays(adaptive.blocks.bytes(), direct.blocks.bytes(), share) { adaptive } else { direct })
 }
 
@@ -109,64 +112,46 @@ pub(crate) fn adaptive_pays(adaptive: u64, direct: u64, share: f64) -> bool {
     (adaptive as f64) < direct as f64 * (1.0 - share)
 }
 
-fn by_method(
+/// In blocks of one size, by lanes where a block is large.
+fn directly(dataset: &Dataset, numbers: &[usize], program: &Program, aside: &Path, crew: &mut Crew<'_>) -> Result<ProgramCoded, Error> {
+    let plan = packed(numbers, |number| dataset.pixels(number), BLOCK_PIXELS);
+    gathered(Method::Direct, &plan, |numbers| encoded(dataset, numbers, program, Method::Direct), aside, crew)
+}
+
+/// In the blocks of a plan.
+fn adaptively(
     dataset: &Dataset,
-    numbers: &[usize],
+    plan: &[Vec<usize>],
     program: &Program,
-    method: Method,
+    tried: &Tried,
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
-    let plan = if method == Method::Adaptive {
-        packed_adaptively(dataset, numbers, program, crew)?
-    } else {
-        packed(numbers, |number| dataset.pixels(number), BLOCK_PIXELS)
-    };
+    gathered(Method::Adaptive, plan, |numbers| tried.take(dataset, numbers, program), aside, crew)
+}
+
+/// The blocks of a plan, coded by `coded`.
+fn gathered(
+    method: Method,
+    plan: &[Vec<usize>],
+    coded: impl Fn(&Vec<usize>) -> Result<Coded, Error> + Sync,
+    aside: &Path,
+    crew: &mut Crew<'_>,
+) -> Result<ProgramCoded, Error> {
     let mut all = ProgramCoded { method, blocks: Spool::new(aside), ideal_bits: 0.0, subpixels: 0 };
-    crew.each(
-        "encoding",
-        &plan,
-        |numbers| encoded(dataset, numbers, program, method),
-        |(block, ideal_bits, subpixels)| {
-            all.ideal_bits += ideal_bits as f64 / 65_536.0;
-            all.subpixels += subpixels;
-            all.blocks.push(block)
-        },
-    )?;
+    crew.each("encoding", plan, coded, |(block, ideal_bits, subpixels)| {
+        all.ideal_bits += ideal_bits as f64 / 65_536.0;
+        all.subpixels += subpixels;
+        all.blocks.push(block)
+    })?;
     Ok(all)
 }
 
-/// How adaptive coding packs images: in the smallest blocks, unless larger ones pay where they are tried, in the middle.
-fn packed_adaptively(dataset: &Dataset, numbers: &[usize], program: &Program, crew: &mut Crew<'_>) -> Result<Vec<Vec<usize>>, Error> {
-    let pixels = |number: usize| dataset.pixels(number);
-    let mut sizes = ADAPTIVE_BLOCK_PIXELS.into_iter();
-    let mut plan = packed(numbers, pixels, sizes.next().unwrap_or(BLOCK_PIXELS));
-    for size in sizes {
-        let larger = packed(numbers, pixels, size);
-        if larger.len() == plan.len() {
-            continue;
-        }
-        let middle = &larger[larger.len() / 2];
-        // The large one first: it takes longest.
-        let tries: Vec<Vec<usize>> = std::iter::once(middle.clone()).chain(runs_of(&plan, middle)).collect();
-        let tried = crew.map("looking", &tries, |numbers| encoded(dataset, numbers, program, Method::Adaptive))?;
-        let bytes: Vec<usize> = tried.iter().map(|(block, ..)| block.bytes.len()).collect();
-        if bytes[0] as f64 >= bytes[1..].iter().sum::<usize>() as f64 * (1.0 - LARGER_BLOCKS_GAIN) {
-            break;
-        }
-        plan = larger;
-    }
-    Ok(plan)
-}
-
-/// The runs of a `plan` as far as they hold the numbers of `middle`, all in ascending order.
-fn runs_of<'a>(plan: &'a [Vec<usize>], middle: &'a [usize]) -> impl Iterator<Item = Vec<usize>> + 'a {
-    let within = |run: &'a Vec<usize>| run.iter().copied().filter(|number| middle.binary_search(number).is_ok()).collect::<Vec<_>>();
-    plan.iter().map(within).filter(|run| !run.is_empty())
-}
-
 /// One block, its ideal length (2^-16 bits) and its subpixels.
-fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method) -> Result<(CodedBlock<Method>, u64, u64), Error> {
+type Coded = (CodedBlock<Method>, u64, u64);
+
+/// Codes images as one block.
+fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method) -> Result<Coded, Error> {
     let images = numbers.iter().map(|&number| dataset.open(number)).collect::<Result<Vec<_>, Error>>()?;
     let refs: Vec<ImageRef<'_>> =
         images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples }).collect();

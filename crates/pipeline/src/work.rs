@@ -1,6 +1,9 @@
 //! Runs countable work on a pool of threads, watched and stoppable.
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 use rayon::prelude::*;
 
@@ -46,7 +49,7 @@ impl<'a> Crew<'a> {
         Ok(results)
     }
 
-    /// The same, but hands each result to `sink`, in order, and keeps none: two units a thread are under way at a time.
+    /// The same, but hands each result to `sink`, in order, and keeps none: at most two units a thread are under way or wait for their turn.
     pub(crate) fn each<T: Sync, R: Send>(
         &mut self,
         stage: &'static str,
@@ -54,17 +57,47 @@ impl<'a> Crew<'a> {
         work: impl Fn(&T) -> Result<R, Error> + Sync,
         mut sink: impl FnMut(R) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut done = 0;
-        for chunk in units.chunks(self.pool.current_num_threads() * 2) {
-            self.check()?;
-            let part: Vec<Result<R, Error>> = self.pool.install(|| chunk.par_iter().map(&work).collect());
-            for result in part {
+        let pool = Arc::clone(&self.pool);
+        let ahead = pool.current_num_threads() * 2;
+        pool.in_place_scope(|scope| {
+            let (sender, receiver) = channel();
+            let (mut begun, mut waiting) = (0, BTreeMap::new());
+            for done in 0..units.len() {
+                self.check()?;
+                while let Some(unit) = units.get(begun).filter(|_| begun < done + ahead) {
+                    let (work, sender, number) = (&work, sender.clone(), begun);
+                    scope.spawn(move |_| {
+                        // A panic is handed on rather than waited for in vain. Nobody listens any more after an error.
+                        let _ = sender.send((number, catch_unwind(AssertUnwindSafe(|| work(unit)))));
+                    });
+                    begun += 1;
+                }
+                let result = loop {
+                    if let Some(result) = waiting.remove(&done) {
+                        break result;
+                    }
+                    // Never an error: this thread holds a sender.
+                    if let Ok((number, result)) = receiver.recv() {
+                        waiting.insert(number, result.unwrap_or_else(|panic| resume_unwind(panic)));
+                    }
+                };
                 sink(result?)?;
+                if (done + 1) % ahead == 0 || done + 1 == units.len() {
+                    self.progress(stage, done + 1, units.len());
+                }
             }
-            done += chunk.len();
-            self.progress(stage, done, units.len());
-        }
-        self.check()
+            self.check()
+        })
+    }
+
+    /// Does two things at once: `aside` on one thread of the pool, `work` on this one and those it is spread over.
+    pub(crate) fn beside<A: Send, B>(&mut self, aside: impl Fn() -> A + Sync, work: impl FnOnce(&mut Self) -> B) -> (A, B) {
+        let mut done = None;
+        let worked = Arc::clone(&self.pool).in_place_scope(|scope| {
+            scope.spawn(|_| done = Some(aside()));
+            work(self)
+        });
+        (done.unwrap_or_else(aside), worked)
     }
 
     /// Reports countable progress.
