@@ -8,6 +8,7 @@ use std::time::Instant;
 use kolmo_codec::context::Plane;
 use kolmo_model::effort::Plan;
 use kolmo_model::host::{self, HostNet};
+use kolmo_model::levels::Levels;
 use kolmo_model::sample::{Dealer, Dice, Sampler};
 use kolmo_model::train::{coding_order, follows};
 use kolmo_model::weights::Slots;
@@ -25,10 +26,10 @@ fn main() {
     let patches = Dealer::new(&planes, plan.patch_side, 3).deal(&planes, plan.batch_pixels);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-        for rounded in [false, true] {
+        for rounded in [None, Some(Levels::FINEST)] {
             let fastest = median(|| pool.install(|| host::gradient(&weights, rounded, &sampler, &planes, &patches, 8)).0);
             let portable = median(|| pool.install(|| HostNet::new(&plan.shape, &weights, rounded).gradient(&sampler, &planes, &patches, 8)).0);
-            println!("{threads} threads, rounded {rounded}: {fastest:.2} ms a gradient, portable {portable:.2} ms");
+            println!("{threads} threads, rounded {rounded:?}: {fastest:.2} ms a gradient, portable {portable:.2} ms");
         }
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::host::HostNet;
+use crate::levels::Levels;
 use crate::sample::{Patch, Sampler};
 
 /// Side of the patches that cover an image.
@@ -26,7 +27,7 @@ pub struct SplitRates {
 }
 
 /// Mean bits per subpixel of a network over whole images.
-pub fn network<S: Sample>(weights: &[f32], sampler: &Sampler, planes: &[Plane<S>], alphabet: Alphabet, rounded: bool) -> f64 {
+pub fn network<S: Sample>(weights: &[f32], sampler: &Sampler, planes: &[Plane<S>], alphabet: Alphabet, rounded: Option<Levels>) -> f64 {
     let mut patches = Vec::new();
     for (image, plane) in planes.iter().enumerate() {
         let (rows, columns) = plane.shape();

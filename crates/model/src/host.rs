@@ -14,8 +14,8 @@ use kolmo_codec::context::Plane;
 use kolmo_codec::sample::Sample;
 use rayon::prelude::*;
 
+use crate::levels::Levels;
 use crate::net::{CEILING, NetShape};
-use crate::quantise::step_code;
 use crate::sample::{Batch, Patch, Sampler};
 use crate::weights::{Slot, Slots};
 use matrix::{add_product_of_transposed, product, product_with_transposed};
@@ -29,7 +29,7 @@ const CHUNK: usize = 1024;
 #[must_use]
 pub fn gradient<S: Sample>(
     weights: &[f32],
-    rounded: bool,
+    rounded: Option<Levels>,
     sampler: &Sampler,
     planes: &[Plane<S>],
     patches: &[Patch],
@@ -59,7 +59,7 @@ pub struct HostNet {
     first: Vec<HostLayer>,
     second: Vec<HostLayer>,
     heads: Vec<[HostLayer; 2]>,
-    rounded: bool,
+    rounded: Option<Levels>,
     parameters: usize,
 }
 
@@ -73,12 +73,12 @@ struct Activated {
 impl HostNet {
     /// Takes a network's parameters, as [`Slots`] places them; rounded as the integer Program will have them if `rounded`.
     #[must_use]
-    pub fn new(shape: &NetShape, weights: &[f32], rounded: bool) -> Self {
+    pub fn new(shape: &NetShape, weights: &[f32], rounded: Option<Levels>) -> Self {
         let slots = Slots::new(shape);
         let copy = |slot: &Slot| {
             let mut weight = weights[slot.at..slot.biases()].to_vec();
-            if rounded {
-                round(&mut weight, slot.n_out);
+            if let Some(levels) = rounded {
+                round(&mut weight, slot.n_out, levels);
             }
             HostLayer { n_in: slot.n_in, n_out: slot.n_out, weight, bias: weights[slot.biases()..slot.end()].to_vec(), at: slot.at }
         };
@@ -164,7 +164,7 @@ impl HostNet {
     fn activate(&self, layer: &HostLayer, seen: Vec<f32>) -> Activated {
         let sums = sums(layer, &seen);
         let ceiling = CEILING as f32;
-        let outputs = match self.rounded {
+        let outputs = match self.rounded.is_some() {
             true => sums.iter().map(|sum| crate::net::nearest(sum.clamp(0.0, ceiling) * 32.0) / 32.0).collect(),
             false => sums.iter().map(|sum| sum.clamp(0.0, ceiling)).collect(),
         };
@@ -282,20 +282,20 @@ fn join(shape: &NetShape, batch: &Batch, state: &[f32], width: usize, c: usize) 
 }
 
 /// Rounds weights of shape `[inputs, outputs]` to whole steps, as [`crate::quantise::quantise`] does.
-fn round(weight: &mut [f32], n_out: usize) {
-    let steps = steps(weight, n_out);
+fn round(weight: &mut [f32], n_out: usize, levels: Levels) {
+    let steps = steps(weight, n_out, levels);
     for row in weight.chunks_exact_mut(n_out) {
         row.iter_mut().zip(&steps).for_each(|(value, step)| *value = (*value / step).round_ties_even() * step);
     }
 }
 
 /// The step of each unit's weights.
-fn steps(weight: &[f32], n_out: usize) -> Vec<f32> {
+fn steps(weight: &[f32], n_out: usize, levels: Levels) -> Vec<f32> {
     let mut largest = vec![0f32; n_out];
     for row in weight.chunks_exact(n_out) {
         largest.iter_mut().zip(row).for_each(|(largest, value)| *largest = largest.max(value.abs()));
     }
-    largest.iter().map(|&largest| (-f32::from(step_code(largest)) / 8.0).exp2()).collect()
+    largest.iter().map(|&largest| (-f32::from(levels.step_code(largest)) / 8.0).exp2()).collect()
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub mod effort;
 mod error;
 pub mod evaluate;
 pub mod host;
+pub mod levels;
 pub mod loss;
 pub mod net;
 mod product;

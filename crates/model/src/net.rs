@@ -8,14 +8,13 @@ use kolmo_codec::sample::Sample as _;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::levels::Levels;
 use crate::quantise::host;
 
 /// Largest activation: 127 units of 1/32.
 pub const CEILING: f64 = 127.0 / 32.0;
 /// Units of every wire.
 pub const UNIT: f64 = 1.0 / 32.0;
-/// Largest magnitude of an integer weight.
-pub const LARGEST_WEIGHT: f64 = 127.0;
 
 /// Sizes of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,9 +109,12 @@ impl Layer {
     }
 
     /// `x @ weight + bias`, with the weight as the integer Program will have it if `rounded`.
-    fn forward(&self, x: Tensor<2>, rounded: bool) -> Tensor<2> {
+    fn forward(&self, x: Tensor<2>, rounded: Option<Levels>) -> Tensor<2> {
         let weight = self.weight.val();
-        let weight = if rounded { round_weights(weight) } else { weight };
+        let weight = match rounded {
+            Some(levels) => round_weights(weight, levels),
+            None => weight,
+        };
         x.matmul(weight) + self.bias.val().unsqueeze()
     }
 
@@ -120,7 +122,7 @@ impl Layer {
     ///
     /// Written as `z * open + level` with constants `open` (1 where the gradient passes) and `level`: one pass on the host makes both, where
     /// clamping and rounding as tensor operations would each read and write the batch several times, forwards and backwards.
-    fn activate(&self, x: Tensor<2>, rounded: bool) -> Tensor<2> {
+    fn activate(&self, x: Tensor<2>, rounded: Option<Levels>) -> Tensor<2> {
         let z = self.forward(x, rounded);
         let dims = z.dims();
         let device = z.device();
@@ -132,7 +134,7 @@ impl Layer {
                 let inside = z > 0.0 && z < CEILING as f32;
                 *open = f32::from(u8::from(inside));
                 let y = z.clamp(0.0, CEILING as f32);
-                let y = if rounded { nearest(y * 32.0) / 32.0 } else { y };
+                let y = if rounded.is_some() { nearest(y * 32.0) / 32.0 } else { y };
                 *level = if inside { y - z } else { y };
             }
         });
@@ -146,11 +148,11 @@ pub(crate) fn nearest(value: f32) -> f32 {
 }
 
 /// Weights rounded to whole steps, one step (a power of `2^(1/8)`) an output unit; gradients pass straight through.
-fn round_weights(weight: Tensor<2>) -> Tensor<2> {
+fn round_weights(weight: Tensor<2>, levels: Levels) -> Tensor<2> {
     let fixed = weight.clone().detach();
     let largest = fixed.clone().abs().max_dim(0).clamp_min(1e-6);
-    // code = floor(-8 log2(largest / 127)), step = 2^(-code / 8)
-    let code = ((largest / LARGEST_WEIGHT).log() * (-8.0 / std::f64::consts::LN_2)).floor().clamp(0.0, 255.0);
+    // code = floor(-8 log2(largest / levels)), step = 2^(-code / 8)
+    let code = ((largest / f64::from(levels.largest())).log() * (-8.0 / std::f64::consts::LN_2)).floor().clamp(0.0, 255.0);
     let step = (code * (-std::f64::consts::LN_2 / 8.0)).exp();
     let whole = (fixed.clone() / step.clone()).round() * step;
     weight + (whole - fixed)
@@ -218,7 +220,7 @@ impl Net {
     ///
     /// `rounded` computes with weights and activations as the integer Program has them; gradients pass straight through.
     #[must_use]
-    pub fn forward(&self, inputs: &Inputs, rounded: bool) -> Vec<Tensor<2>> {
+    pub fn forward(&self, inputs: &Inputs, rounded: Option<Levels>) -> Vec<Tensor<2>> {
         let mut features = inputs.windows.clone();
         for layer in &self.first {
             features = layer.activate(features, rounded);

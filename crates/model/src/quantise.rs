@@ -6,7 +6,8 @@ use kolmo_codec::Limits;
 use kolmo_codec::program::{Dense, Head, Program, Stage, Wide};
 
 use crate::error::Error;
-use crate::net::{HeadNet, LARGEST_WEIGHT, Layer, Net, NetShape};
+use crate::levels::Levels;
+use crate::net::{HeadNet, Layer, Net, NetShape};
 
 /// Rounds a network to integers.
 ///
@@ -14,14 +15,22 @@ use crate::net::{HeadNet, LARGEST_WEIGHT, Layer, Net, NetShape};
 ///
 /// # Errors
 /// `Codec` if the result breaks one of the codec's bounds.
-pub fn quantise(net: &Net, shape: &NetShape, order: &[u8], follows: &[Option<u8>], bit_depth: u8, wide: Option<Wide>) -> Result<Program, Error> {
-    let mut stages = vec![Stage { taps: shape.window(), layers: net.first.iter().map(|layer| dense(layer, 512.0)).collect() }];
+pub fn quantise(
+    net: &Net,
+    shape: &NetShape,
+    order: &[u8],
+    follows: &[Option<u8>],
+    bit_depth: u8,
+    wide: Option<Wide>,
+    levels: Levels,
+) -> Result<Program, Error> {
+    let mut stages = vec![Stage { taps: shape.window(), layers: net.first.iter().map(|layer| dense(layer, 512.0, levels)).collect() }];
     if !net.second.is_empty() {
-        stages.push(Stage { taps: NetShape::near(), layers: net.second.iter().map(|layer| dense(layer, 512.0)).collect() });
+        stages.push(Stage { taps: NetShape::near(), layers: net.second.iter().map(|layer| dense(layer, 512.0, levels)).collect() });
     }
     let heads = net.heads.iter().zip(follows).map(|(head, &follows)| Head {
-        hidden: vec![dense(&head.hidden, 512.0)],
-        out: dense(&head.out, 4096.0),
+        hidden: vec![dense(&head.hidden, 512.0, levels)],
+        out: dense(&head.out, 4096.0, levels),
         follows,
     });
     let program =
@@ -59,7 +68,7 @@ pub fn dequantise(program: &Program, device: &Device) -> Result<(Net, NetShape),
     let known = follows == crate::train::follows(shape.channels) && shape.spikes <= 6;
     // Rounding the floats must give the same Program again: weights, taps, everything.
     if !known
-        || quantise(&net, &shape, &program.order, &follows, program.bit_depth, program.wide.clone())?
+        || quantise(&net, &shape, &program.order, &follows, program.bit_depth, program.wide.clone(), Levels::of(program))?
             .stages
             .iter()
             .map(|s| &s.taps)
@@ -89,11 +98,6 @@ fn float(layer: &Dense, bias_units: f32, device: &Device) -> Layer {
     }
 }
 
-/// The code of the smallest step `2^(-code/8)` of which 127 reach `largest`.
-pub(crate) fn step_code(largest: f32) -> u8 {
-    ((largest.max(1e-6) / LARGEST_WEIGHT as f32).log2() * -8.0).floor().clamp(0.0, 255.0) as u8
-}
-
 /// The values of a tensor on the host.
 pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     #[expect(clippy::expect_used, reason = "every tensor of the network is f32 by construction")]
@@ -101,7 +105,7 @@ pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 }
 
 /// `bias_units` integer units make a bias of 1.
-fn dense(layer: &Layer, bias_units: f32) -> Dense {
+fn dense(layer: &Layer, bias_units: f32, levels: Levels) -> Dense {
     let weight = layer.weight.val();
     let [n_in, n_out] = weight.dims();
     let values = host(weight);
@@ -110,7 +114,7 @@ fn dense(layer: &Layer, bias_units: f32) -> Dense {
         .map(|o| {
             let column = (0..n_in).map(|i| values[i * n_out + o]);
             let largest = column.clone().map(f32::abs).fold(0.0, f32::max);
-            let code = step_code(largest);
+            let code = levels.step_code(largest);
             let step = (-f32::from(code) / 8.0).exp2();
             for (i, value) in column.enumerate() {
                 weights[o * n_in + i] = (value / step).round().clamp(-127.0, 127.0) as i8;

@@ -1,5 +1,6 @@
 //! The training loop: from images to an integer Program.
 
+mod coarse;
 mod optimiser;
 mod schedule;
 
@@ -18,6 +19,7 @@ use crate::device::Chosen;
 use crate::effort::Plan;
 use crate::error::Error;
 use crate::evaluate::{self, SplitRates};
+use crate::levels::Levels;
 use crate::net::{Inputs, Net, NetShape};
 use crate::quantise::{dequantise, host, quantise};
 use crate::sample::{Batch, Dealer, Sampler};
@@ -169,7 +171,7 @@ pub fn train<S: Sample>(set: &TrainSet<S>, plan: &Plan, run: &Run, watch: &mut d
         }
         start = (net.weights(), progress.step);
     }
-    Trainer::new(set, plan, run, device)?.run(start.0, start.1, 1.0 - Plan::TUNING, watch)
+    Trainer::new(set, plan, run, device)?.run(start.0, start.1, 1.0 - Plan::TUNING, None, watch)
 }
 
 /// A network of random weights, the same for the same seed: burn's generator belongs to the whole process, so nobody else may draw meanwhile.
@@ -191,7 +193,7 @@ pub fn tune<S: Sample>(program: &Program, set: &TrainSet<S>, plan: &Plan, run: &
     let device = run.device.device.clone().autodiff();
     let (net, shape) = dequantise(program, &device)?;
     let plan = Plan { shape, ..plan.clone() };
-    Trainer::new(set, &plan, run, device)?.run(net.weights(), 0, 0.0, watch)
+    Trainer::new(set, &plan, run, device)?.run(net.weights(), 0, 0.0, Some(Levels::of(program)), watch)
 }
 
 /// Puts a batch on a device.
@@ -238,12 +240,12 @@ impl<'a, S: Sample> Trainer<'a, S> {
         Ok(Self { set, plan, run, sampler: Sampler::new(&plan.shape, &follows), follows, device, measured, checked })
     }
 
-    /// `floats` is the share of the schedule before rounding begins.
-    fn run(&self, mut weights: Vec<f32>, first: u64, floats: f64, watch: &mut dyn Watch) -> Result<Trained, Error> {
+    /// `floats` is the share of the schedule before rounding begins; how fine that is, is found then, unless it is given.
+    fn run(&self, mut weights: Vec<f32>, first: u64, floats: f64, levels: Option<Levels>, watch: &mut dyn Watch) -> Result<Trained, Error> {
         let mut dealer = Dealer::new(&self.set.train, self.plan.patch_side, self.run.seed ^ first);
         let mut schedule = Schedule::new(self.plan, first, floats, self.run.time_budget);
         let mut optimiser = Optimiser::new(&self.plan.shape);
-        let (mut best, mut float) = (None, None);
+        let (mut best, mut float, mut rounded) = (None, None, None);
         let mut loss = None;
         let mut stopped = "done";
         let start = Instant::now();
@@ -251,12 +253,13 @@ impl<'a, S: Sample> Trainer<'a, S> {
         while let Some(pace) = schedule.next(step) {
             if pace.rounded && float.is_none() {
                 weights = settle(weights, &mut best);
+                rounded = Some(levels.map_or_else(|| self.levels(&weights), Ok)?);
                 float = Some(weights.clone());
                 optimiser = Optimiser::new(&self.plan.shape);
                 // What tuning begins with is its first candidate.
-                self.check(&weights, true, &mut best);
+                self.check(&weights, rounded, &mut best);
             }
-            let bits = self.step(&mut weights, &mut optimiser, &mut dealer, &pace);
+            let bits = self.step(&mut weights, &mut optimiser, &mut dealer, rounded, pace.learning_rate);
             step += 1;
             loss = Some(loss.map_or(bits, |loss: f64| loss * 0.98 + bits * 0.02));
             let elapsed = start.elapsed().as_secs_f64();
@@ -281,7 +284,7 @@ impl<'a, S: Sample> Trainer<'a, S> {
                 if let Some(place) = &self.run.checkpoint {
                     place.save(&self.net(&weights), &checkpoint::Progress { plan: self.plan.clone(), step, seed: self.run.seed })?;
                 }
-                if self.check(&weights, pace.rounded, &mut best) && schedule.end_phase(step) {
+                if self.check(&weights, rounded, &mut best) && schedule.end_phase(step) {
                     stopped = "early_stop";
                 }
             }
@@ -289,15 +292,16 @@ impl<'a, S: Sample> Trainer<'a, S> {
         if schedule.out_of_time() && stopped == "done" {
             stopped = "time_budget";
         }
-        let rounded = float.is_some();
         self.check(&weights, rounded, &mut best);
         let tuned = settle(weights, &mut best);
         let float = float.unwrap_or_else(|| tuned.clone());
-        let quantised = self.lower(&float)?;
-        let program = if rounded { self.lower(&tuned)? } else { quantised.clone() };
+        // An end before tuning leaves the choice to be made.
+        let fineness = rounded.or(levels).map_or_else(|| self.levels(&float), Ok)?;
+        let quantised = self.lower(&float, fineness)?;
+        let program = if rounded.is_some() { self.lower(&tuned, fineness)? } else { quantised.clone() };
         let rates = self.measured.each_ref().map(|planes| match planes.is_empty() {
             true => f64::NAN,
-            false => evaluate::network(&float, &self.sampler, planes, self.set.alphabet(), false),
+            false => evaluate::network(&float, &self.sampler, planes, self.set.alphabet(), None),
         });
         let quantised_rates = self.rates(&quantised)?;
         let tuned_rates = self.rates(&program)?;
@@ -314,15 +318,15 @@ impl<'a, S: Sample> Trainer<'a, S> {
     }
 
     /// One batch: moves the weights, returns the batch's bits per subpixel.
-    fn step(&self, weights: &mut [f32], optimiser: &mut Optimiser, dealer: &mut Dealer, pace: &schedule::Pace) -> f64 {
+    fn step(&self, weights: &mut [f32], optimiser: &mut Optimiser, dealer: &mut Dealer, rounded: Option<Levels>, learning_rate: f64) -> f64 {
         let patches = dealer.deal(&self.set.train, self.plan.batch_pixels);
         let (bits, samples, mut gradient) = if self.run.device.host {
-            crate::host::gradient(weights, pace.rounded, &self.sampler, &self.set.train, &patches, self.set.alphabet())
+            crate::host::gradient(weights, rounded, &self.sampler, &self.set.train, &patches, self.set.alphabet())
         } else {
             let net = Net::with_weights(&self.plan.shape, weights, &self.device);
-            self.autodiff(&net, &self.sampler.gather(&self.set.train, &patches), pace.rounded)
+            self.autodiff(&net, &self.sampler.gather(&self.set.train, &patches), rounded)
         };
-        optimiser.step(weights, &mut gradient, pace.learning_rate as f32);
+        optimiser.step(weights, &mut gradient, learning_rate as f32);
         bits / samples as f64
     }
 
@@ -332,7 +336,7 @@ impl<'a, S: Sample> Trainer<'a, S> {
     }
 
     /// Bits, samples and gradients by burn's autodiff, on whatever device the network is.
-    fn autodiff(&self, net: &Net, batch: &Batch, rounded: bool) -> (f64, usize, Vec<f32>) {
+    fn autodiff(&self, net: &Net, batch: &Batch, rounded: Option<Levels>) -> (f64, usize, Vec<f32>) {
         let outputs = net.forward(&upload(batch, &self.plan.shape, &self.device), rounded);
         let values: Vec<Vec<f32>> = outputs.iter().map(|output| host(output.clone().detach())).collect();
         let (bits, gradients) = self.sampler.loss(batch, &values, self.set.alphabet());
@@ -347,9 +351,9 @@ impl<'a, S: Sample> Trainer<'a, S> {
     }
 
     /// Measures the network on the checked images; tells whether the phase has stopped making progress.
-    fn check(&self, weights: &[f32], rounded: bool, best: &mut Option<Best>) -> bool {
+    fn check(&self, weights: &[f32], rounded: Option<Levels>, best: &mut Option<Best>) -> bool {
         let rate = evaluate::network(weights, &self.sampler, &self.checked, self.set.alphabet(), rounded);
-        tracing::debug!(rate, rounded, "checked");
+        tracing::debug!(rate, ?rounded, "checked");
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.rate);
         let checks_since = if rate < before - PROGRESS { 0 } else { best.as_ref().map_or(0, |best| best.checks_since + 1) };
         match best {
@@ -359,8 +363,8 @@ impl<'a, S: Sample> Trainer<'a, S> {
         checks_since >= PATIENCE
     }
 
-    fn lower(&self, weights: &[f32]) -> Result<Program, Error> {
-        quantise(&self.net(weights), &self.plan.shape, &self.set.order, &self.follows, self.set.bit_depth, self.set.wide.clone())
+    fn lower(&self, weights: &[f32], levels: Levels) -> Result<Program, Error> {
+        quantise(&self.net(weights), &self.plan.shape, &self.set.order, &self.follows, self.set.bit_depth, self.set.wide.clone(), levels)
     }
 
     fn rates(&self, program: &Program) -> Result<SplitRates, Error> {

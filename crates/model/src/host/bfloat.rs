@@ -16,6 +16,7 @@ use kolmo_codec::context::Plane;
 use kolmo_codec::sample::Sample;
 use rayon::prelude::*;
 
+use crate::levels::Levels;
 use crate::loss::Shape;
 use crate::loss::lanes::{self, LANES};
 use crate::net::NetShape;
@@ -46,16 +47,16 @@ struct Packed {
 
 impl Packed {
     /// Takes the values of a layer of the network.
-    fn take(&mut self, part: &Part, weights: &[f32], rounded: bool) {
+    fn take(&mut self, part: &Part, weights: &[f32], rounded: Option<Levels>) {
         let n_out = part.slot.n_out;
         let (own, bias) = (&weights[part.slot.at..part.slot.biases()], &weights[part.slot.biases()..part.slot.end()]);
-        let steps = if rounded { super::steps(own, n_out) } else { vec![1.0; n_out] };
+        let steps = rounded.map_or_else(|| vec![1.0; n_out], |levels| super::steps(own, n_out, levels));
         self.scale[part.column..part.column + n_out].copy_from_slice(&steps);
         self.bias[part.column..part.column + n_out].copy_from_slice(bias);
         for (i, row) in own.chunks_exact(n_out).enumerate() {
             let to = part.row(i);
             for (o, (&value, &step)) in row.iter().zip(&steps).enumerate() {
-                let whole = if rounded { (value / step).round_ties_even() } else { value };
+                let whole = if rounded.is_some() { (value / step).round_ties_even() } else { value };
                 self.forwards.set(to, part.column + o, whole);
                 self.backwards.set(part.column + o, to, whole * step);
             }
@@ -127,7 +128,7 @@ impl Layout {
 pub(super) struct Bfloat {
     layout: Layout,
     layers: Vec<Packed>,
-    rounded: bool,
+    rounded: Option<Levels>,
     parameters: usize,
 }
 
@@ -146,7 +147,7 @@ fn able() -> bool {
 
 impl Bfloat {
     /// Packs a network's parameters, as [`Slots`] places them.
-    pub(super) fn new(shape: &NetShape, weights: &[f32], rounded: bool) -> Self {
+    pub(super) fn new(shape: &NetShape, weights: &[f32], rounded: Option<Levels>) -> Self {
         let layout = Layout::new(shape);
         let layers = layout.layers.iter().enumerate().map(|(index, &(n_in, columns))| {
             let mut layer = Packed {
@@ -418,7 +419,7 @@ impl Bfloat {
         let open_stride = to.stride / WIDE;
         room(&mut to.open, (rows + SLACK + 1) * open_stride);
         let Activated { outputs, open, .. } = to;
-        let mut finish = Finish::Relu { scale: &layer.scale, bias: &layer.bias, rounded: self.rounded, out: outputs, open, open_stride };
+        let mut finish = Finish::Relu { scale: &layer.scale, bias: &layer.bias, rounded: self.rounded.is_some(), out: outputs, open, open_stride };
         kernel::product(input, input_stride, rows, &layer.forwards, &mut finish, layer.columns + extra);
     }
 }
