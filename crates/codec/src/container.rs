@@ -7,6 +7,7 @@ pub(crate) mod fields;
 mod header;
 mod index;
 pub(crate) mod layout;
+mod parts;
 mod reader;
 mod recipes;
 #[cfg(test)]
@@ -14,8 +15,9 @@ mod tests;
 mod writer;
 
 pub use header::{FEATURES, Fidelity, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION};
-pub use index::{Block, BlockCoding, Content, Index, Item, Part};
+pub use index::{Block, BlockCoding, Content, Index, Item};
 pub use layout::{LAYOUTS, layout_code, layout_name};
+pub use parts::{Part, Parts};
 pub use reader::{Contents, ProgramEntry, Reader};
 pub use recipes::RecipeBook;
 pub use writer::{Sizes, Writer};

@@ -151,13 +151,17 @@ pub(crate) fn read(fields: &mut Fields<'_>, count: u64, budget: &mut Budget) -> 
     ops.end()?;
     lengths.end()?;
     rests.end()?;
+    let mut before = "";
     for name in &names {
-        let folders = name.match_indices('/').filter_map(|(slash, _)| name.get(..slash));
+        // What a folder shares with the name before was looked for then.
+        let shared = before.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let folders = name.match_indices('/').filter(|(slash, _)| *slash >= shared).filter_map(|(slash, _)| name.get(..slash));
         for folder in folders {
             if names.binary_search_by(|other| other.as_str().cmp(folder)).is_ok() {
                 return Err(Error::corrupt("names of the index: a name is both a file and a folder"));
             }
         }
+        before = name;
     }
     Ok(names)
 }

@@ -1,11 +1,11 @@
 //! Chooses which images are learned from. Nothing here drops or changes a file: every file is archived.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::layout::Layout;
 use crate::open::GeneralReason;
-use crate::statistics::Statistics;
+use crate::statistics::Outline;
 
 /// What is known about one file.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Fact {
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
     /// An image.
-    Image(Statistics),
+    Image(Outline),
     /// A file for the general way.
     General(GeneralReason),
 }
@@ -84,10 +84,10 @@ const MAX_SHARE: usize = 50;
 /// Residual entropy that marks an image as noise, bpsp; infinite for images too small to tell.
 ///
 /// The order-0 entropy of `n` even draws from `a` values is `log2(a) - (a - 1) / (2 n ln 2)` on average (Miller 1955).
-fn noise_bpsp(statistics: &Statistics) -> f64 {
-    let n = statistics.pixels as f64 * statistics.layout.channels() as f64;
-    let bias = f64::from(statistics.layout.max_sample()) / (2.0 * n * std::f64::consts::LN_2);
-    if bias < 0.5 { NOISE_SHARE * (f64::from(statistics.layout.bit_depth) - bias) } else { f64::INFINITY }
+fn noise_bpsp(image: &Outline) -> f64 {
+    let n = image.pixels as f64 * image.layout.channels() as f64;
+    let bias = f64::from(image.layout.max_sample()) / (2.0 * n * std::f64::consts::LN_2);
+    if bias < 0.5 { NOISE_SHARE * (f64::from(image.layout.bit_depth) - bias) } else { f64::INFINITY }
 }
 
 /// An image of a group.
@@ -105,21 +105,17 @@ struct Member {
 ///   of what noise of the image's size would have; if more than 2 % of the group are, none is
 #[must_use]
 pub fn review(facts: &[Fact]) -> Report {
-    let mut report = Report::default();
-    let mut first = HashMap::with_capacity(facts.len());
+    let mut report = Report { duplicates: duplicates(facts), ..Report::default() };
     let mut groups: BTreeMap<Layout, Vec<Member>> = BTreeMap::new();
+    let mut copies = report.duplicates.iter().map(|&(copy, _)| copy).peekable();
     for (i, fact) in facts.iter().enumerate() {
-        let earlier = *first.entry(fact.digest).or_insert(i);
-        if earlier != i {
-            report.duplicates.push((i, earlier));
+        if copies.next_if_eq(&i).is_some() {
             continue;
         }
         match &fact.state {
-            State::Image(statistics) => groups.entry(statistics.layout).or_default().push(Member {
-                index: i,
-                residual_bpsp: statistics.residual_bpsp,
-                noise_bpsp: noise_bpsp(statistics),
-            }),
+            State::Image(image) => {
+                groups.entry(image.layout).or_default().push(Member { index: i, residual_bpsp: image.residual_bpsp, noise_bpsp: noise_bpsp(image) });
+            }
             State::General(reason @ (GeneralReason::Unreadable(_) | GeneralReason::TooLarge { .. })) => {
                 report.unreadable.push((i, reason.to_string()));
             }
@@ -129,6 +125,18 @@ pub fn review(facts: &[Fact]) -> Report {
     report.outliers = groups.values().flat_map(|group| outliers(group)).collect();
     report.outliers.sort_by_key(|outlier| outlier.index);
     report
+}
+
+/// Copies, ascending, each with the first of its digest. Facts are put in a row rather than in a map, which would take several times the memory.
+fn duplicates(facts: &[Fact]) -> Vec<(usize, usize)> {
+    let mut row: Vec<usize> = (0..facts.len()).collect();
+    row.sort_unstable_by(|&a, &b| facts[a].digest.cmp(&facts[b].digest).then(a.cmp(&b)));
+    let mut duplicates: Vec<(usize, usize)> = Vec::new();
+    for same in row.chunk_by(|&a, &b| facts[a].digest == facts[b].digest) {
+        duplicates.extend(same[1..].iter().map(|&copy| (copy, same[0])));
+    }
+    duplicates.sort_unstable();
+    duplicates
 }
 
 fn outliers(group: &[Member]) -> Vec<Outlier> {
@@ -165,7 +173,7 @@ mod tests {
 
     fn fact(id: u32, residual_bpsp: f64) -> Fact {
         let image = Image::new(1, 1, Layout::eight(Colour::Rgb), vec![0; 3]).unwrap();
-        let state = State::Image(Statistics { residual_bpsp, ..statistics::of_image(&image) });
+        let state = State::Image(Outline { residual_bpsp, ..statistics::of_image(&image).outline() });
         Fact { digest: digest::of_bytes(&id.to_le_bytes()), state }
     }
 
@@ -190,7 +198,7 @@ mod tests {
         let mut facts: Vec<Fact> = (0..99).map(|i| fact(i, 3.0 + f64::from(i) / 22.0)).collect();
         let samples = (0..200u32).flat_map(|i| digest::of_bytes(&i.to_le_bytes()).0).take(40 * 40 * 3).collect();
         let noise = Image::new(40, 40, Layout::eight(Colour::Rgb), samples).unwrap();
-        facts.push(Fact { digest: digest::of_image(&noise), state: State::Image(statistics::of_image(&noise)) });
+        facts.push(Fact { digest: digest::of_image(&noise), state: State::Image(statistics::of_image(&noise).outline()) });
         let outliers = review(&facts).outliers;
         assert_eq!(outliers.iter().map(|outlier| outlier.index).collect::<Vec<_>>(), [99]);
         assert!(outliers[0].bound_bpsp > 7.5);

@@ -23,13 +23,14 @@
 //! # let folder = tempfile::tempdir()?;
 //! # std::fs::write(folder.path().join("a.pgm"), b"P5\n2 2\n255\n\x00\x10\x20\x30")?;
 //! # std::fs::write(folder.path().join("notes.txt"), b"hello")?;
-//! let mut facts = Vec::new();
+//! let (mut facts, mut images) = (Vec::new(), Vec::new());
 //! for entry in source::list(folder.path())?.entries {
 //!     let bytes = source::read(&entry)?;
 //!     let state = match open::open_named(&entry.path, &bytes, Fidelity::Files, &OpenLimits::default()) {
 //!         Opened::Image { image, recipe } => {
 //!             assert_eq!(rebuild::rebuild(&recipe, &image)?, bytes);
-//!             clean::State::Image(statistics::of_image(&image))
+//!             images.push(statistics::of_image(&image));
+//!             clean::State::Image(images[images.len() - 1].outline())
 //!         }
 //!         Opened::General { reason } => clean::State::General(reason),
 //!     };
@@ -40,11 +41,7 @@
 //! assert_eq!(learnable, [0]); // a.pgm; the notes go the general way
 //! let part = split::deal(&facts[0].digest, 0);
 //! assert_eq!(part, split::Part::Train);
-//! let images = facts.iter().filter_map(|fact| match &fact.state {
-//!     clean::State::Image(statistics) => Some(statistics),
-//!     clean::State::General(_) => None,
-//! });
-//! let scale = normalise::scale("gray8".parse()?, images);
+//! let scale = normalise::scale("gray8".parse()?, &images);
 //! assert_eq!(scale.mean, [24.0]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

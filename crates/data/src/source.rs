@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::digest::of_bytes;
 
 /// One file of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,14 +115,21 @@ pub fn read(entry: &Entry) -> Result<Vec<u8>, Error> {
 /// Such a dataset cannot be expanded whole on the default disks of Windows and macOS.
 #[must_use]
 pub fn case_collisions<P: AsRef<str>>(paths: &[P]) -> Vec<(usize, usize)> {
-    let mut first = HashMap::with_capacity(paths.len());
+    // A row of short digests rather than a map of lowered paths: of a million paths that is a sixth of the memory.
+    let short = |path: &P| u64::from_le_bytes(of_bytes(path.as_ref().to_lowercase().as_bytes()).0[..8].try_into().unwrap_or_default());
+    let mut row: Vec<(u64, usize)> = paths.iter().map(short).zip(0..).collect();
+    row.sort_unstable();
     let mut collisions = Vec::new();
-    for (i, path) in paths.iter().enumerate() {
-        let earlier = *first.entry(path.as_ref().to_lowercase()).or_insert(i);
-        if earlier != i {
-            collisions.push((earlier, i));
+    for like in row.chunk_by(|a, b| a.0 == b.0).filter(|like| like.len() > 1) {
+        let mut first = HashMap::new();
+        for &(_, i) in like {
+            let earlier = *first.entry(paths[i].as_ref().to_lowercase()).or_insert(i);
+            if earlier != i {
+                collisions.push((earlier, i));
+            }
         }
     }
+    collisions.sort_unstable_by_key(|&(_, later)| later);
     collisions
 }
 

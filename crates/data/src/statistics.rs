@@ -20,6 +20,25 @@ pub struct Statistics {
     pub residual_bpsp: f64,
 }
 
+/// What [`crate::clean`] asks of an image: less than its sums, as it is asked of all files of a dataset at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outline {
+    /// Layout of the image.
+    pub layout: Layout,
+    /// Pixels, `width * height`.
+    pub pixels: u64,
+    /// As in [`Statistics::residual_bpsp`].
+    pub residual_bpsp: f64,
+}
+
+impl Statistics {
+    /// The same without sums.
+    #[must_use]
+    pub const fn outline(&self) -> Outline {
+        Outline { layout: self.layout, pixels: self.pixels, residual_bpsp: self.residual_bpsp }
+    }
+}
+
 /// Takes the statistics of an image.
 #[must_use]
 pub fn of_image(image: &Image) -> Statistics {

@@ -57,7 +57,7 @@ fn run(set: &Path, fidelity: Fidelity, n: usize) -> Run {
                 run.images += 1;
                 run.samples += image.subpixels();
                 *run.recipes.entry(recipe).or_default() += 1;
-                State::Image(statistics::of_image(&image))
+                State::Image(statistics::of_image(&image).outline())
             }
             Opened::General { reason } => {
                 match reason {

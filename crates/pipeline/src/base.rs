@@ -13,8 +13,9 @@ use kolmo_data::digest::of_stream;
 use kolmo_data::tensor::{self, Element, Numbers};
 use kolmo_verify::expand::bases;
 
-use crate::dataset::{Dataset, ItemState};
+use crate::dataset::Dataset;
 use crate::error::Error;
+use crate::item::ItemState;
 use crate::work::Crew;
 
 /// Bytes that are hashed at a time.
@@ -133,16 +134,17 @@ impl Previous {
     /// Finds the twins of all files of a dataset. The base itself, if it is one of them, has none: it is what the others expand against.
     pub(crate) fn pair(&self, dataset: &mut Dataset, crew: &mut Crew<'_>) {
         let own = self.file.path.canonicalize().ok();
-        let own = dataset.items.iter().position(|item| own.is_some() && item.file.canonicalize().ok() == own);
+        let own = own.and_then(|own| (0..dataset.items.len()).find(|&number| dataset.file(number).canonicalize().is_ok_and(|file| file == own)));
         let kept = own.map(|own| if let ItemState::Copy(first) = dataset.items[own].state { first } else { own });
         let mut shared = 0usize;
         for (number, item) in dataset.items.iter_mut().enumerate() {
-            let Some(numbers) = item.numbers.as_ref().filter(|_| kept != Some(number) && !matches!(item.state, ItemState::Copy(_))) else { continue };
-            item.twins = self.twins(numbers);
-            shared += item.twins.len();
+            let Some(numbers) = item.numbers().filter(|_| kept != Some(number) && !matches!(item.state, ItemState::Copy(_))) else { continue };
+            let twins = self.twins(numbers);
+            shared += twins.len();
+            item.set_twins(twins);
         }
         if let Some(own) = own {
-            crew.note(format!("{} is the base itself and is kept whole: expand it first, then the others with --base", dataset.items[own].path));
+            crew.note(format!("{} is the base itself and is kept whole: expand it first, then the others with --base", dataset.path(own)));
         }
         if shared == 0 {
             let name = &self.file.id.name;

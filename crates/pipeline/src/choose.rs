@@ -10,9 +10,10 @@ use kolmo_codec::weights::{self, CodedProgram};
 use kolmo_data::layout::Layout;
 
 use crate::coding::{self, ProgramCoded, Way};
-use crate::dataset::{self, Dataset, Group};
+use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::general;
+use crate::item::Item;
 use crate::kinds::{self, allot};
 use crate::learn::{FEWEST_TO_SPLIT, From, Learned, Lesson, learn_group};
 use crate::observe::{Event, Step};
@@ -293,7 +294,7 @@ pub(crate) fn decide(
     let mut recipes = RecipeBook::default();
     for &number in &group.items {
         if let Some(picture) = dataset.items[number].picture() {
-            recipes.intern(picture.recipe.clone())?;
+            recipes.intern(dataset.recipe(picture))?;
         }
     }
     let bytes = coded_program.bytes.len() as u64 + coded.blocks.bytes();
@@ -302,9 +303,9 @@ pub(crate) fn decide(
     }
     let with_program = bytes + recipes.coded_bytes()?;
     // The dense way is slow, so a quick look comes first, and a dense one at a part.
-    let quick = general::size(&dataset.items, &group.items, QUICK, None, crew)?;
+    let quick = general::size(dataset, &group.items, QUICK, None, crew)?;
     let part = spread(&dataset.items, &group.items);
-    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(general::size(&dataset.items, &part, level, None, crew)? as f64);
+    let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(general::size(dataset, &part, level, None, crew)? as f64);
     let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
     let gain = if part.len() < group.items.len() { dense(DENSE, crew)? / dense(QUICK, crew)?.max(1.0) } else { 0.0 };
     if gain > 0.0 {
@@ -315,7 +316,7 @@ pub(crate) fn decide(
         about.candidates.push(by_zstd);
         return Ok(Some((coded_program, coded)));
     }
-    let without = general::size(&dataset.items, &group.items, DENSE, None, crew)?;
+    let without = general::size(dataset, &group.items, DENSE, None, crew)?;
     about.kept = with_program < without;
     by_zstd.real_bytes = Some(without);
     by_zstd.chosen = !about.kept;
@@ -329,7 +330,7 @@ pub(crate) fn decide(
 }
 
 /// Some of the items `numbers`, from all over, that hold about [`SPREAD_BYTES`]; all of them if they hold less.
-fn spread(items: &[dataset::Item], numbers: &[usize]) -> Vec<usize> {
+fn spread(items: &[Item], numbers: &[usize]) -> Vec<usize> {
     let bytes: u64 = numbers.iter().map(|&number| items[number].bytes).sum();
     numbers.iter().copied().step_by(bytes.div_ceil(SPREAD_BYTES).max(1) as usize).collect()
 }

@@ -159,7 +159,7 @@ fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Meth
         Method::Direct => block::encode_directly(program, &refs)?,
         method => (method, block::encode_as(method, program, &refs)?),
     };
-    let digest = block_digest(&encoded.bytes, numbers.iter().map(|&number| &dataset.items[number].digest.0));
+    let digest = block_digest(&encoded.bytes, numbers.iter().map(|&number| &dataset.digest(number).0));
     let subpixels = images.iter().map(|image| image.subpixels()).sum::<u64>();
     Ok((CodedBlock { coding: method, bytes: encoded.bytes, digest, items: numbers.to_vec() }, encoded.ideal_bits, subpixels))
 }

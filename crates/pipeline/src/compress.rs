@@ -14,9 +14,11 @@ use kolmo_verify::expand::{self, Expanded};
 use crate::base::{BaseFile, Previous};
 use crate::choose::{self, Chosen};
 use crate::coding::{CodedBlock, ProgramCoded, Way};
-use crate::dataset::{self, Dataset, ItemState};
+use crate::dataset::{self, Dataset, Loading};
 use crate::error::Error;
+use crate::files;
 use crate::general::{self, GeneralCoding};
+use crate::item::ItemState;
 use crate::observe::{Event, Observer, Step};
 use crate::options::CompressOptions;
 use crate::output::{self, Output};
@@ -78,6 +80,8 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
         summary.programs.push(about);
     }
     left.sort_unstable();
+    // All is learned: what is left to do needs no samples, but the index needs memory.
+    dataset.release();
     for group in &kept {
         summary.coding.ideal_bytes += group.coded.ideal_bits / 8.0;
         summary.coding.payload_bytes += group.coded.blocks.bytes();
@@ -85,7 +89,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     }
     (summary.sizes, summary.numbers) = write(&dataset, kept, &left, options, base, &mut out, crew)?;
     summary.base = base.filter(|_| summary.numbers.against_base > 0).map(|base| BaseSummary::of(base.id()));
-    if let Some(base) = base.filter(|_| summary.base.is_none() && dataset.items.iter().any(|item| !item.twins.is_empty())) {
+    if let Some(base) = base.filter(|_| summary.base.is_none() && dataset.items.iter().any(|item| !item.twins().is_empty())) {
         let name = &base.id().name;
         crew.note(format!(
             "differences to {name} take no less than the tensors themselves: nothing is gained by --base, and the archive does not need it"
@@ -128,9 +132,8 @@ pub(crate) const fn name(fidelity: Fidelity) -> &'static str {
 /// Step 1.
 pub(crate) fn prepare(input: &Path, output: &Output, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
-    let entries = dataset::list(input, &output.names(), crew)?;
-    let seed = options.learn.as_ref().map_or(0, |learn| learn.seed);
-    dataset::load(&entries, options.fidelity, seed, options.sample_bytes, crew)
+    let listed = files::list(input, &output.names(), crew)?;
+    dataset::load(listed, &Loading::new(options), crew)
 }
 
 /// Writes everything to `out`. Says where its bytes went, and what became of files with numbers in them.
@@ -179,20 +182,20 @@ fn write(
         }
         Ok(())
     };
-    general::each(&dataset.items, left, choose::DENSE, base, crew, put)?;
-    numbers.files = left.iter().filter(|&&item| dataset.items[item].numbers.is_some()).count() as u64;
+    general::each(dataset, left, choose::DENSE, base, crew, put)?;
+    numbers.files = left.iter().filter(|&&item| dataset.items[item].numbers().is_some()).count() as u64;
     let mut recipes = RecipeBook::default();
     let mut items = Vec::with_capacity(dataset.items.len());
-    for (item, place) in dataset.items.iter().zip(places) {
+    for (number, (item, place)) in dataset.items.iter().zip(places).enumerate() {
         let content = match (&item.state, place) {
             (ItemState::Copy(first), _) => Content::Copy { of: *first as u32 },
             (ItemState::Image(picture), Some(block)) if (block as usize) < n_program_blocks => {
-                Content::Image { block, height: picture.height, width: picture.width, recipe: recipes.intern(picture.recipe.clone())? }
+                Content::Image { block, height: picture.height, width: picture.width, recipe: recipes.intern(dataset.recipe(picture))? }
             }
             (_, Some(block)) => Content::General { block, bytes: item.bytes },
-            (_, None) => return Err(Error::NotReproduced { path: item.path.clone() }),
+            (_, None) => return Err(Error::NotReproduced { path: dataset.path(number).to_owned() }),
         };
-        items.push(container::Item { path: item.path.clone(), content });
+        items.push(container::Item { path: dataset.path(number).to_owned(), content });
     }
     let file_bytes = dataset.items.iter().map(|item| item.bytes).sum();
     let (_, sizes) = writer.finish(items, &recipes, file_bytes).map_err(fail())?;
@@ -219,12 +222,15 @@ fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, base: Optio
     let mut equal = vec![0u64; total];
     let pool = crew.pool.clone();
     let options = expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: true, base: base.map(|base| base as &dyn Base) };
+    let differs = |number: usize| Error::NotReproduced { path: dataset.path(number).to_owned() };
     let mut done = 0;
     expand::expand(&mut reader, &options, |part| {
         let number = part.item as usize;
-        let item = dataset.items.get(number).ok_or_else(|| Error::NotReproduced { path: part.item.to_string() })?;
+        if number >= total {
+            return Err(Error::NotReproduced { path: part.item.to_string() });
+        }
         if !same(dataset, number, part) {
-            return Err(Error::NotReproduced { path: item.path.clone() });
+            return Err(differs(number));
         }
         equal[number] += part.bytes.len() as u64;
         if part.last {
@@ -236,14 +242,14 @@ fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, base: Optio
         crew.check()
     })?;
     let pixels = reader.fidelity() == container::Fidelity::Pixels;
-    for (item, equal) in dataset.items.iter().zip(equal) {
+    for (number, (item, equal)) in dataset.items.iter().zip(equal).enumerate() {
         // Plain files made of pixels have sizes of their own.
         if equal != item.bytes && !pixels {
-            return Err(Error::NotReproduced { path: item.path.clone() });
+            return Err(differs(number));
         }
     }
-    if let Some(missing) = dataset.items.get(done) {
-        return Err(Error::NotReproduced { path: missing.path.clone() });
+    if done < total {
+        return Err(differs(done));
     }
     Ok(done as u64)
 }
@@ -254,11 +260,11 @@ fn same(dataset: &Dataset, number: usize, part: &Expanded) -> bool {
         _ => number,
     };
     let item = &dataset.items[original];
-    let piece = item.pieces.get((part.start / container::PIECE_BYTES) as usize);
+    let piece = item.pieces().get((part.start / container::PIECE_BYTES) as usize);
     let whole = part.start == 0 && part.last;
     match part.image {
-        Some(_) => whole && part.digest == item.digest,
-        None if item.pieces.is_empty() => whole && part.digest == item.file_digest,
+        Some(_) => whole && part.digest == *dataset.digest(original),
+        None if item.pieces().is_empty() => whole && part.digest == item.file_digest,
         None => piece == Some(&part.digest),
     }
 }

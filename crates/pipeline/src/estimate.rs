@@ -10,9 +10,11 @@ use crate::base::Previous;
 use crate::choose::{self, Chosen, FROM_BUILT_IN, code_program};
 use crate::coding::{Way, adaptive_pays};
 use crate::compress::{name, ratio};
-use crate::dataset::{self, Dataset, Group, ItemState};
+use crate::dataset::{self, Dataset, Group, Loading};
 use crate::error::Error;
+use crate::files;
 use crate::general as general_way;
+use crate::item::ItemState;
 use crate::observe::{Event, Step};
 use crate::options::CompressOptions;
 use crate::program_file;
@@ -42,11 +44,11 @@ pub(crate) fn estimate(
     begun: Instant,
 ) -> Result<CompressSummary, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
-    let entries = dataset::list(input, &[archive], crew)?;
-    let all: u64 = entries.iter().map(|entry| entry.bytes).sum();
+    let listed = files::list(input, &[archive], crew)?;
+    let (n_files, all) = (listed.files.len(), listed.bytes());
     let every = all.div_ceil(SAMPLE_BYTES).max(1) as usize;
-    let sample: Vec<_> = entries.iter().step_by(every).cloned().collect();
-    let mut dataset = dataset::load(&sample, options.fidelity, 0, options.sample_bytes, crew)?;
+    let mut dataset = dataset::load(listed.every(every), &Loading { seed: 0, ..Loading::new(options) }, crew)?;
+    drop(listed);
     let previous = options.base.as_deref().map(|base| Previous::open(base, archive)).transpose()?;
     if let Some(previous) = &previous {
         previous.pair(&mut dataset, crew);
@@ -69,16 +71,16 @@ pub(crate) fn estimate(
         programs.push(chosen.summary);
     }
     general.sort_unstable();
-    let general = general_way::size(&dataset.items, &general, QUICK, previous.as_ref().map(|previous| &previous.file), crew)? as f64 * scale;
+    let general = general_way::size(&dataset, &general, QUICK, previous.as_ref().map(|previous| &previous.file), crew)? as f64 * scale;
     let frame = kolmo_codec::container::HEADER_BYTES + kolmo_codec::container::TRAILER_BYTES;
-    let index = entries.len() as u64 + 64;
+    let index = n_files as u64 + 64;
     let mut sizes = ArchiveSizes { frame, programs: program_bytes, payload: payload as u64, index, recipes: 0, general: general as u64, total: 0 };
     sizes.total = sizes.frame + sizes.programs + sizes.payload + sizes.index + sizes.general;
-    let note = if every > 1 { format!(" of {} files", sample.len()) } else { String::new() };
+    let note = if every > 1 { format!(" of {} files", dataset.items.len()) } else { String::new() };
     crew.note(format!("this is an estimate from a quick look{note}, some per cent off; nothing was written"));
     let mut preprocess = dataset.summary;
     if every > 1 {
-        preprocess.files = entries.len() as u64;
+        preprocess.files = n_files as u64;
         preprocess.file_bytes = all;
         preprocess.images = (preprocess.images as f64 * scale) as u64;
         preprocess.subpixels = (preprocess.subpixels as f64 * scale) as u64;

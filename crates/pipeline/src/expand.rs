@@ -28,7 +28,8 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
     crew.observer.event(&Event::StepStarted { step: Step::Expand });
     let mut reader = program_file::open(archive, &options.limits)?;
     let wanted = wanted(reader.index(), &options.only)?;
-    let index = reader.index().clone();
+    let contents = reader.contents();
+    let index = contents.index();
     let chosen = || index.items.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(item, _)| item);
     let total = chosen().count();
     let blocks = expand::blocks_of(&reader, |item| wanted.get(item as usize).copied().unwrap_or(false));

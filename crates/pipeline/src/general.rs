@@ -3,6 +3,7 @@
 mod against;
 
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 
 use kolmo_codec::container::{PIECE_BYTES, block_digest};
 use kolmo_codec::general::{self, GeneralMethod};
@@ -12,7 +13,7 @@ use kolmo_data::tensor::{Element, Numbers};
 
 use crate::base::BaseFile;
 use crate::coding::{CodedBlock, packed};
-use crate::dataset::Item;
+use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::work::Crew;
 use against::Parts;
@@ -41,9 +42,9 @@ enum Load {
 }
 
 /// Bytes that the files `numbers` take the general way. `level` is zstd's; `base` is where tensors have their twins.
-pub(crate) fn size(items: &[Item], numbers: &[usize], level: i32, base: Option<&BaseFile>, crew: &mut Crew<'_>) -> Result<u64, Error> {
+pub(crate) fn size(dataset: &Dataset, numbers: &[usize], level: i32, base: Option<&BaseFile>, crew: &mut Crew<'_>) -> Result<u64, Error> {
     let mut bytes = 0;
-    each(items, numbers, level, base, crew, |block| {
+    each(dataset, numbers, level, base, crew, |block| {
         bytes += block.bytes.len() as u64;
         Ok(())
     })?;
@@ -53,18 +54,19 @@ pub(crate) fn size(items: &[Item], numbers: &[usize], level: i32, base: Option<&
 /// Codes the files `numbers` the general way and hands out block after block: solid blocks of files with the same extension where there are
 /// many, files with numbers apart from the others, and those that have twins in the `base` too, long ones in pieces. A few blocks a thread are in memory at a time.
 pub(crate) fn each(
-    items: &[Item],
+    dataset: &Dataset,
     numbers: &[usize],
     level: i32,
     base: Option<&BaseFile>,
     crew: &mut Crew<'_>,
     sink: impl FnMut(CodedBlock<GeneralCoding>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let items = &dataset.items;
     let is_long = |number: &usize| items[*number].bytes > PIECE_BYTES;
     let (long, mut short): (Vec<usize>, Vec<usize>) = numbers.iter().copied().partition(is_long);
-    short.sort_by_key(|&number| (extension(&items[number].path), number));
-    let (with, without): (Vec<usize>, Vec<usize>) = short.into_iter().partition(|&number| items[number].numbers.is_some());
-    let (paired, with): (Vec<usize>, Vec<usize>) = with.into_iter().partition(|&number| !items[number].twins.is_empty());
+    short.sort_by_key(|&number| (extension(dataset.path(number)), number));
+    let (with, without): (Vec<usize>, Vec<usize>) = short.into_iter().partition(|&number| items[number].numbers().is_some());
+    let (paired, with): (Vec<usize>, Vec<usize>) = with.into_iter().partition(|&number| !items[number].twins().is_empty());
     let mut plan = Vec::new();
     for files in [without, with, paired] {
         plan.extend(packed(&files, |number| items[number].bytes, SOLID_BYTES).into_iter().map(Load::Files));
@@ -73,10 +75,11 @@ pub(crate) fn each(
         let pieces = items[item].bytes.div_ceil(PIECE_BYTES);
         plan.extend((0..pieces).map(|n| Load::Piece { item, start: n * PIECE_BYTES, first: n == 0, number: n as usize }));
     }
-    crew.each("storing", &plan, |load| block(items, load, level, base), sink)
+    crew.each("storing", &plan, |load| block(dataset, load, level, base), sink)
 }
 
-fn block(items: &[Item], load: &Load, level: i32, base: Option<&BaseFile>) -> Result<CodedBlock<GeneralCoding>, Error> {
+fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) -> Result<CodedBlock<GeneralCoding>, Error> {
+    let items = &dataset.items;
     let mut raw = Vec::new();
     let mut digests = Vec::new();
     let (mut spans, mut parts) = (Vec::new(), Parts::default());
@@ -86,23 +89,24 @@ fn block(items: &[Item], load: &Load, level: i32, base: Option<&BaseFile>) -> Re
             numbers.sort_unstable(); // a block lists its items in the order of the archive
             for &number in &numbers {
                 let item = &items[number];
-                let bytes = read(item, 0, item.bytes + 1)?;
-                digests.push(checked(item, &bytes, item.bytes, Some(item.file_digest))?);
-                against::push_parts(&item.twins, 0, item.bytes, raw.len() as u64, &mut parts);
+                let file = dataset.file(number);
+                let bytes = read(&file, 0, item.bytes + 1)?;
+                digests.push(checked(&file, &bytes, item.bytes, Some(item.file_digest))?);
+                against::push_parts(item.twins(), 0, item.bytes, raw.len() as u64, &mut parts);
                 raw.extend_from_slice(&bytes);
-                push_spans(item.numbers.as_ref(), 0, item.bytes, &mut spans);
+                push_spans(item.numbers(), 0, item.bytes, &mut spans);
             }
-            (numbers.iter().any(|&number| items[number].numbers.is_some()), numbers)
+            (numbers.iter().any(|&number| items[number].numbers().is_some()), numbers)
         }
         &Load::Piece { item, start, first, number } => {
-            let item_number = item;
+            let (item_number, file) = (item, dataset.file(item));
             let item = &items[item];
-            raw = read(item, start, PIECE_BYTES)?;
+            raw = read(&file, start, PIECE_BYTES)?;
             let length = PIECE_BYTES.min(item.bytes - start);
-            digests.push(checked(item, &raw, length, item.pieces.get(number).copied())?);
-            push_spans(item.numbers.as_ref(), start, length, &mut spans);
-            against::push_parts(&item.twins, start, length, 0, &mut parts);
-            (item.numbers.is_some(), if first { vec![item_number] } else { vec![] })
+            digests.push(checked(&file, &raw, length, item.pieces().get(number).copied())?);
+            push_spans(item.numbers(), start, length, &mut spans);
+            against::push_parts(item.twins(), start, length, 0, &mut parts);
+            (item.numbers().is_some(), if first { vec![item_number] } else { vec![] })
         }
     };
     let differences = base.map(|base| against::encode(&raw, &spans, &parts, base)).transpose()?.flatten();
@@ -167,19 +171,20 @@ const fn form(element: Element) -> Form {
     }
 }
 
-fn checked(item: &Item, bytes: &[u8], length: u64, expected: Option<Digest>) -> Result<[u8; 32], Error> {
+fn checked(file: &Path, bytes: &[u8], length: u64, expected: Option<Digest>) -> Result<[u8; 32], Error> {
     let digest = of_bytes(bytes);
     if bytes.len() as u64 != length || expected.is_some_and(|expected| expected != digest) {
-        return Err(Error::Changed { path: item.file.clone() });
+        return Err(Error::Changed { path: file.to_path_buf() });
     }
     Ok(digest.0)
 }
 
-fn read(item: &Item, start: u64, most: u64) -> Result<Vec<u8>, Error> {
+fn read(file: &Path, start: u64, most: u64) -> Result<Vec<u8>, Error> {
+    let failed = || Error::io("read", file);
     let mut bytes = Vec::new();
-    let mut file = std::fs::File::open(&item.file).map_err(Error::io("read", &item.file))?;
-    file.seek(SeekFrom::Start(start)).map_err(Error::io("read", &item.file))?;
-    file.take(most).read_to_end(&mut bytes).map_err(Error::io("read", &item.file))?;
+    let mut input = std::fs::File::open(file).map_err(failed())?;
+    input.seek(SeekFrom::Start(start)).map_err(failed())?;
+    input.take(most).read_to_end(&mut bytes).map_err(failed())?;
     Ok(bytes)
 }
 

@@ -102,7 +102,7 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
             _ => ("general", String::new()),
         };
         let pieces = file_bytes.map_or(1, |bytes| bytes.div_ceil(PIECE_BYTES).max(1));
-        let alone = reader.parts(block).len() == 1;
+        let alone = reader.items_of(block).len() == 1;
         let own = || index.blocks.iter().skip(block as usize).take(pieces as usize).map(|block| block.coded_bytes).sum();
         items.push(ItemSummary {
             path: item.path.clone(),

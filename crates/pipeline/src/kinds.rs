@@ -219,12 +219,12 @@ impl Looker<'_> {
         let facts: Vec<Fact> = numbers
             .iter()
             .filter_map(|&number| {
-                let state = State::Image(picture(number)?.statistics.clone());
-                Some(Fact { digest: self.dataset.items[number].digest, state })
+                let state = State::Image(picture(number)?.outline());
+                Some(Fact { digest: *self.dataset.digest(number), state })
             })
             .collect();
         let learnable = clean::review(&facts).learnable(&facts).into_iter().map(|place| numbers[place]);
-        let kept = learnable.filter_map(|number| picture(number).filter(|picture| picture.samples.is_some()).map(|picture| (number, picture)));
+        let kept = learnable.filter_map(|number| picture(number).filter(|picture| picture.image().is_some()).map(|picture| (number, picture)));
         let mut learnable: Vec<_> = kept.map(|(number, picture)| (number, deal(&picture.digest, self.learn.seed))).collect();
         if learnable.len() < FEWEST_TO_SPLIT {
             learnable.iter_mut().for_each(|(_, part)| *part = Part::Train);
@@ -253,7 +253,7 @@ impl Looker<'_> {
     fn payload(&self, group: &Group, program: Option<&Chosen>, crew: &mut Crew<'_>) -> Result<u64, Error> {
         match program {
             Some(program) => Ok(estimate::outlook(self.dataset, group, &mut program.clone(), self.way, true, crew)?.payload_bytes as u64),
-            None => general::size(&self.dataset.items, &group.items, QUICK, None, crew),
+            None => general::size(self.dataset, &group.items, QUICK, None, crew),
         }
     }
 }
@@ -261,7 +261,8 @@ impl Looker<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{list, load};
+    use crate::dataset::{Loading, load};
+    use crate::files::list;
     use crate::observe::Silent;
     use crate::options::{Fidelity, StopFlag};
 
@@ -284,7 +285,8 @@ mod tests {
         }
         let (stop, mut observer) = (StopFlag::default(), Silent);
         let crew = &mut Crew::new(0, &stop, &mut observer).unwrap();
-        let dataset = load(&list(folder.path(), &[], crew).unwrap(), Fidelity::Files, 0, 1 << 24, crew).unwrap();
+        let how = Loading { fidelity: Fidelity::Files, seed: 0, sample_bytes: 1 << 24, memory_bytes: 1 << 30 };
+        let dataset = load(list(folder.path(), &[], crew).unwrap(), &how, crew).unwrap();
         let learn = LearnOptions { effort: 1, priors: false, ..LearnOptions::default() };
         let looker = Looker { dataset: &dataset, learn: &learn, way: Way::Fixed(kolmo_codec::block::Method::Direct), bars };
         looker.divided(crew).unwrap()

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use kolmo_data::digest::{Digest, of_image};
 use kolmo_data::layout::{Image, Layout};
-use kolmo_data::statistics::{self, Statistics};
+use kolmo_data::statistics::{self, Outline, Statistics};
 
-use crate::dataset::Item;
+use crate::item::Item;
 
 /// An image that can be rebuilt from samples and recipe.
 #[derive(Debug)]
@@ -16,23 +16,59 @@ pub(crate) struct Picture {
     pub(crate) layout: Layout,
     /// Of shape and samples.
     pub(crate) digest: Digest,
-    pub(crate) recipe: Vec<u8>,
-    pub(crate) statistics: Statistics,
-    /// `None` if they have to be read again.
-    pub(crate) samples: Option<Image>,
+    /// Number of its recipe among those of the dataset.
+    pub(crate) recipe: u32,
+    /// See [`Statistics::residual_bpsp`].
+    pub(crate) residual_bpsp: f64,
+    /// Sum of all samples, whatever their channel.
+    pub(crate) sum: u64,
+    /// Sum of all squared samples.
+    pub(crate) sum_of_squares: u64,
+    /// `None` if it has to be read again.
+    held: Option<Box<Held>>,
+}
+
+/// What is only known of a picture while its samples are in memory.
+#[derive(Debug)]
+struct Held {
+    image: Image,
+    statistics: Statistics,
 }
 
 impl Picture {
-    pub(crate) fn new(image: Image, recipe: Vec<u8>) -> Self {
+    /// A picture with samples; the number of its recipe is not known yet.
+    pub(crate) fn new(image: Image) -> Self {
+        let statistics = statistics::of_image(&image);
         Self {
             width: image.width,
             height: image.height,
             layout: image.layout,
             digest: of_image(&image),
-            recipe,
-            statistics: statistics::of_image(&image),
-            samples: Some(image),
+            recipe: 0,
+            residual_bpsp: statistics.residual_bpsp,
+            sum: statistics.sum.iter().sum(),
+            sum_of_squares: statistics.sum_of_squares.iter().sum(),
+            held: Some(Box::new(Held { image, statistics })),
         }
+    }
+
+    /// Its samples, if they are in memory.
+    pub(crate) fn image(&self) -> Option<&Image> {
+        self.held.as_ref().map(|held| &held.image)
+    }
+
+    /// Its sums by channel, if its samples are in memory.
+    pub(crate) fn statistics(&self) -> Option<&Statistics> {
+        self.held.as_ref().map(|held| &held.statistics)
+    }
+
+    /// Lets its samples go.
+    pub(crate) fn release(&mut self) {
+        self.held = None;
+    }
+
+    pub(crate) fn outline(&self) -> Outline {
+        Outline { layout: self.layout, pixels: self.pixels(), residual_bpsp: self.residual_bpsp }
     }
 
     pub(crate) fn pixels(&self) -> u64 {
@@ -67,8 +103,22 @@ impl Room {
         Self { bytes, held: 0, bound: u64::MAX, lowest: BTreeMap::new() }
     }
 
-    /// Makes room for the last of `items`, which has just come.
-    pub(crate) fn admit(&mut self, items: &mut [Item]) {
+    /// Bytes of samples that may be held.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes room for the last of `items`, which has just come, in at most `bytes` from now on; once less, it stays less.
+    pub(crate) fn admit(&mut self, items: &mut [Item], bytes: u64) {
+        self.bytes = self.bytes.min(bytes);
+        self.place(items);
+        while self.held > self.bytes {
+            self.bound /= 2;
+            self.release(items);
+        }
+    }
+
+    fn place(&mut self, items: &mut [Item]) {
         let newest = items.len() - 1;
         let Some(picture) = items[newest].picture() else { return };
         let (layout, key) = (picture.layout, key(picture));
@@ -83,34 +133,30 @@ impl Room {
         if let Some(picture) = items[ordinary].picture_mut() {
             self.take(picture);
         }
-        while self.held > self.bytes {
-            self.bound /= 2;
-            self.release(items);
-        }
     }
 
     fn take(&mut self, picture: &mut Picture) {
         if key(picture) <= self.bound && bytes(picture) <= self.bytes {
             self.held += bytes(picture);
         } else {
-            picture.samples = None;
+            picture.release();
         }
     }
 
     /// Drops the samples of all that have come to lie above the bound.
     fn release(&mut self, items: &mut [Item]) {
         for (number, item) in items.iter_mut().enumerate() {
-            let Some(picture) = item.picture_mut().filter(|picture| picture.samples.is_some() && key(picture) > self.bound) else { continue };
+            let Some(picture) = item.picture_mut().filter(|picture| picture.held.is_some() && key(picture) > self.bound) else { continue };
             if self.lowest.get(&picture.layout).is_none_or(|&(_, lowest)| lowest != number) {
                 self.held -= bytes(picture);
-                picture.samples = None;
+                picture.release();
             }
         }
     }
 }
 
 fn bytes(picture: &Picture) -> u64 {
-    picture.samples.as_ref().map_or(0, |image| image.samples.len() as u64)
+    picture.image().map_or(0, |image| image.samples.len() as u64)
 }
 
 fn key(picture: &Picture) -> u64 {
@@ -120,7 +166,7 @@ fn key(picture: &Picture) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::tests::item_of;
+    use crate::item::tests::item_of;
 
     #[test]
     fn all_are_kept_while_there_is_room_and_a_fair_part_afterwards() {
@@ -129,12 +175,12 @@ mod tests {
         let kept = |order: &[u32], bytes: u64| {
             let (mut room, mut items) = (Room::new(bytes), Vec::new());
             for &seed in order {
-                items.push(item_of(Picture::new(image(seed), vec![])));
-                room.admit(&mut items);
+                items.push(item_of(Picture::new(image(seed))));
+                room.admit(&mut items, bytes);
             }
             let held: u64 = items.iter().filter_map(Item::picture).map(super::bytes).sum();
             assert!(held == room.held + 100 && room.held <= bytes, "{held} of {bytes}");
-            let has_samples = |item: &Item| item.picture().is_some_and(|picture| picture.samples.is_some());
+            let has_samples = |item: &Item| item.picture().is_some_and(|picture| picture.image().is_some());
             let mut kept: Vec<u32> = order.iter().zip(&items).filter(|(_, item)| has_samples(item)).map(|(&seed, _)| seed).collect();
             kept.sort_unstable();
             kept

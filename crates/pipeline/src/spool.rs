@@ -9,8 +9,8 @@ use tempfile::SpooledTempFile;
 use crate::coding::CodedBlock;
 use crate::error::Error;
 
-/// Bytes that are kept in memory.
-const MEMORY_BYTES: usize = 64 << 20;
+/// Bytes that are kept in memory, of each of perhaps many groups: what is written to a file and read back soon costs a copy.
+const MEMORY_BYTES: usize = 8 << 20;
 
 /// What is known of a block besides its bytes.
 #[derive(Debug)]

@@ -34,12 +34,12 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
     crew.observer.event(&Event::StepStarted { step: Step::Expand });
     let mut reader = program_file::open(archive, &options.limits)?;
     let base = base::needed(archive, &mut reader, None, options.base.as_deref())?;
-    let index = reader.index().clone();
-    let fidelity = reader.fidelity();
-    let copies = copies(&index);
-    let parts: Vec<Vec<u32>> = (0u32..).take(index.blocks.len()).map(|block| reader.parts(block).iter().map(|part| part.item).collect()).collect();
+    let contents = reader.contents();
+    let index = contents.index();
+    let fidelity = contents.fidelity();
+    let copies = copies(index);
     let mut differences: BTreeMap<usize, String> = BTreeMap::new();
-    let mut done = vec![false; index.items.len()];
+    let (mut done, mut n_done) = (vec![false; index.items.len()], 0);
     let pool = crew.pool.clone();
     expand::blocks(
         &mut reader,
@@ -51,29 +51,28 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
             base: base.as_ref().map(|base| base as &dyn Base),
         },
         |outcome| -> Result<(), Error> {
-            let block = &parts[outcome.block as usize];
             let same = |item: u32| std::iter::once(item).chain(copies.get(&item).into_iter().flatten().copied());
             match outcome.result {
                 Ok(expanded) => {
                     for mut expanded in expanded {
                         for item in same(expanded.item) {
                             expanded.item = item;
-                            if let Some(reason) = difference(&index, fidelity, folder, &expanded)? {
+                            if let Some(reason) = difference(index, fidelity, folder, &expanded)? {
                                 differences.entry(item as usize).or_insert(reason);
                             }
-                            done[item as usize] = true;
+                            n_done += first_time(&mut done, item);
                         }
                     }
                 }
                 Err(error) if error.kind() == kolmo_verify::ErrorKind::LimitExceeded => return Err(error.into()),
                 Err(error) => {
-                    for item in block.iter().flat_map(|&item| same(item)) {
+                    for item in contents.items_of(outcome.block).iter().flat_map(|&item| same(item)) {
                         differences.insert(item as usize, format!("damaged in the archive: {error}"));
-                        done[item as usize] = true;
+                        n_done += first_time(&mut done, item);
                     }
                 }
             }
-            crew.progress("verifying", done.iter().filter(|done| **done).count(), done.len());
+            crew.progress("verifying", n_done, index.items.len());
             crew.check()
         },
     )
@@ -84,10 +83,15 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
     let named = |(item, reason): (usize, String)| NamedReason { path: index.items[item].path.clone(), reason };
     summary.differences = differences.into_iter().map(named).collect();
     if let Some(folder) = folder {
-        summary.differences.extend(surplus(&index, folder, archive)?);
+        summary.differences.extend(surplus(index, folder, archive)?);
     }
     summary.seconds = begun.elapsed().as_secs_f64();
     Ok(summary)
+}
+
+/// 1 if an item has not been done before: those of several pieces come several times.
+fn first_time(done: &mut [bool], item: u32) -> usize {
+    usize::from(!std::mem::replace(&mut done[item as usize], true))
 }
 
 /// What differs between an item (or a piece of it) and the file of its name.

@@ -22,6 +22,9 @@ use line::Line;
 /// Blocks read ahead for each thread: enough to even out blocks of unequal cost, few enough to bound the memory.
 const IN_FLIGHT: usize = 3;
 
+/// Bytes of the lists that name each item of a block while it is expanded: part, shape and what comes out, its bytes apart.
+const LISTED_BYTES: u64 = (size_of::<Part>() + size_of::<(usize, usize)>() + size_of::<Expanded>()) as u64;
+
 /// What is expanded, and by whom.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
@@ -136,7 +139,7 @@ pub fn bases<R: Read + Seek>(reader: &mut Reader<R>, wanted: Option<&[bool]>) ->
 pub fn blocks_of(contents: &Contents, wanted: impl Fn(u32) -> bool) -> Vec<bool> {
     let copies = copies(contents.index());
     let needed = |item: u32| wanted(item) || copies.get(&item).is_some_and(|copies| copies.iter().any(|&copy| wanted(copy)));
-    (0u32..).take(contents.index().blocks.len()).map(|block| contents.parts(block).iter().any(|part| needed(part.item))).collect()
+    (0u32..).take(contents.index().blocks.len()).map(|block| contents.items_of(block).iter().any(|&item| needed(item))).collect()
 }
 
 /// Which later items are copies of an item.
@@ -163,13 +166,14 @@ pub fn blocks<R: Read + Seek, E: From<Error>>(
     options: &Options<'_>,
     sink: impl FnMut(Outcome) -> Result<(), E>,
 ) -> Result<(), E> {
-    blocks_with(reader, options, &Spares::default(), sink)
+    blocks_with(reader, options, &|_| options.files, &Spares::default(), sink)
 }
 
-/// The same, with buffers that `sink` may give back.
+/// The same, with buffers that `sink` may give back. `files` says for each item whether its file is made where that is not what is compared.
 fn blocks_with<R: Read + Seek, E: From<Error>>(
     reader: &mut Reader<R>,
     options: &Options<'_>,
+    files: &(dyn Fn(u32) -> bool + Sync),
     spares: &Spares,
     mut sink: impl FnMut(Outcome) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -182,6 +186,7 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
     // The spares' part is nobody's share.
     let share = left.saturating_sub(left / 8).checked_div(in_flight as u64).unwrap_or(0);
     let contents = reader.contents();
+    let how = How { files, base: options.base };
     options.in_place_scope(|scope| {
         let mut line = Line::default();
         let (mut started, mut done) = (0, 0);
@@ -191,7 +196,6 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
                 match reader.block_bytes(number, &mut budget) {
                     Ok(bytes) => {
                         let (contents, programs, sender) = (&contents, &programs, line.sender());
-                        let how = How { files: options.files, base: options.base };
                         scope.spawn(move |_| {
                             // A panic is handed on rather than waited for in vain.
                             let run = AssertUnwindSafe(|| expand_block(contents, programs, number, &bytes, how, &mut budget, spares));
@@ -212,7 +216,7 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
                 started = done.saturating_add(1);
                 let mut budget = Budget::new(left);
                 let bytes = reader.block_bytes(number, &mut budget).map_err(Error::from)?;
-                result = expand_block(&contents, &programs, number, &bytes, How { files: options.files, base: options.base }, &mut budget, spares);
+                result = expand_block(&contents, &programs, number, &bytes, how, &mut budget, spares);
             }
             sink(Outcome { block: number, result })?;
             done = done.saturating_add(1);
@@ -225,7 +229,7 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
 pub(crate) fn one<R: Read + Seek>(reader: &mut Reader<R>, number: u32, base: Option<&dyn Base>) -> Result<Vec<Expanded>, Error> {
     let mut budget = reader.budget();
     let bytes = reader.block_bytes(number, &mut budget)?;
-    expand_block(reader, &[], number, &bytes, How { files: true, base }, &mut budget, &Spares::default())
+    expand_block(reader, &[], number, &bytes, How { files: &|_| true, base }, &mut budget, &Spares::default())
 }
 
 /// Hands out every file of the archive, copies included, a long one in pieces that follow each other. Nothing is handed out before the
@@ -243,7 +247,9 @@ pub fn expand<R: Read + Seek, E: From<Error>>(
     let of = |item: u32| copies.get(&item).map_or(&[][..], Vec::as_slice);
     let block_wanted = blocks_of(reader, is_wanted);
     let spares = Spares::default();
-    blocks_with(reader, &Options { wanted: Some(&block_wanted), ..*options }, &spares, |outcome| {
+    // A block's digest asks for the samples of all its images, not for their files.
+    let is_asked = |item: u32| options.files && (is_wanted(item) || of(item).iter().any(|&copy| is_wanted(copy)));
+    blocks_with(reader, &Options { wanted: Some(&block_wanted), ..*options }, &is_asked, &spares, |outcome| {
         for mut expanded in outcome.result? {
             let original = expanded.item;
             if is_wanted(original) {
@@ -260,9 +266,9 @@ pub fn expand<R: Read + Seek, E: From<Error>>(
 }
 
 /// What [`Options`] say about each block.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct How<'a> {
-    files: bool,
+    files: &'a (dyn Fn(u32) -> bool + Sync),
     base: Option<&'a dyn Base>,
 }
 
@@ -276,7 +282,8 @@ fn expand_block(
     spares: &Spares,
 ) -> Result<Vec<Expanded>, Error> {
     let index = contents.index();
-    let parts = contents.parts(number);
+    budget.take("items of a block", contents.items_of(number).len() as u64, LISTED_BYTES)?;
+    let parts = &contents.parts(number)[..];
     let path = |part: Option<&Part>| {
         let item = part.and_then(|part| usize::try_from(part.item).ok()).and_then(|item| index.items.get(item));
         item.map_or_else(String::new, |item| item.path.clone())
@@ -304,7 +311,8 @@ fn expand_block(
                 let (recipe, image) = image_of(contents, part, *layout, samples).ok_or_else(no_block)?;
                 budget.take("file of an image", most_bytes(recipe, count), 1).map_err(in_block)?;
                 let are_pixels = contents.fidelity() == Fidelity::Pixels;
-                let bytes = if are_pixels && !how.files { check_recipe(recipe, &image).map(|()| Vec::new()) } else { rebuild(recipe, &image) };
+                let bytes =
+                    if are_pixels && !(how.files)(part.item) { check_recipe(recipe, &image).map(|()| Vec::new()) } else { rebuild(recipe, &image) };
                 let bytes = bytes.map_err(|source| Error::Rebuild { path: path(Some(part)), source })?;
                 let digest = if are_pixels { of_image(&image) } else { of_bytes(&bytes) };
                 expanded.push(Expanded { item: part.item, start: 0, bytes, last: true, digest, image: Some(image) });

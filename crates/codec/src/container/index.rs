@@ -4,7 +4,7 @@ use crate::block::Method;
 use crate::container::fields::{Fields, Runs, put_runs, put_varint, unzigzag, zigzag};
 use crate::container::header::{block_method, method_code};
 use crate::container::recipes::{RecipeBook, Recipes};
-use crate::container::{BLOCK_DIGEST_BYTES, PIECE_BYTES};
+use crate::container::{BLOCK_DIGEST_BYTES, Parts};
 use crate::general::GeneralMethod;
 use crate::limits::{Budget, Limits};
 use crate::{Error, names};
@@ -82,17 +82,6 @@ pub struct Block {
     pub digest: [u8; 16],
 }
 
-/// An item's share of a general block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
-    /// Number of the item.
-    pub item: u32,
-    /// Where in the item it begins.
-    pub start: u64,
-    /// Its length.
-    pub bytes: u64,
-}
-
 /// Items and blocks of an archive.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Index {
@@ -105,45 +94,12 @@ pub struct Index {
 }
 
 impl Index {
-    /// For every block its parts in order: item, and for general blocks where in the item and how much. An image has `start` 0 and
-    /// `bytes` 0: its size follows from its shape.
+    /// Which items stand in which block, in order.
     ///
     /// # Errors
     /// `Corrupt` if an item names a block of the other kind or none, pieces share a block, or a block is empty or too long.
-    pub fn parts(&self) -> Result<Vec<Vec<Part>>, Error> {
-        const WHAT: &str = "index: items and blocks do not match";
-        let mut parts: Vec<Vec<Part>> = vec![Vec::new(); self.blocks.len()];
-        let mut sizes = vec![0u64; self.blocks.len()];
-        for (item, number) in self.items.iter().zip(0u32..) {
-            let (block, image, mut left) = match item.content {
-                Content::Image { block, .. } => (block, true, 0),
-                Content::General { block, bytes } => (block, false, bytes),
-                Content::Copy { .. } => continue,
-            };
-            let mut at = usize::try_from(block).map_err(|_| Error::corrupt(WHAT))?;
-            let long = left > PIECE_BYTES;
-            let mut start = 0u64;
-            loop {
-                let bytes = left.min(PIECE_BYTES);
-                let entry = self.blocks.get(at).ok_or(Error::corrupt(WHAT))?;
-                let fits = image == matches!(entry.coding, BlockCoding::Program { .. });
-                let (slot, size) = parts.get_mut(at).zip(sizes.get_mut(at)).ok_or(Error::corrupt(WHAT))?;
-                // A piece fills its block for good: nothing else fits in after it, and nothing may stand before it.
-                let taken = if long { PIECE_BYTES } else { bytes };
-                *size = size.checked_add(taken).filter(|&size| size <= PIECE_BYTES).ok_or(Error::corrupt(WHAT))?;
-                if !fits || (long && !slot.is_empty()) {
-                    return Err(Error::corrupt(WHAT));
-                }
-                slot.push(Part { item: number, start, bytes });
-                left = left.saturating_sub(bytes);
-                if left == 0 {
-                    break;
-                }
-                start = start.saturating_add(bytes);
-                at = at.saturating_add(1);
-            }
-        }
-        if parts.iter().any(Vec::is_empty) { Err(Error::corrupt(WHAT)) } else { Ok(parts) }
+    pub fn parts(&self) -> Result<Parts, Error> {
+        Parts::new(self)
     }
 
     pub(super) fn to_bytes(&self, recipes: &RecipeBook) -> Vec<u8> {
@@ -182,7 +138,7 @@ impl Index {
         let mut coded = Vec::new();
         self.blocks.iter().for_each(|block| put_varint(&mut coded, block.coded_bytes));
         let mut recipe_lengths = Vec::new();
-        recipes.lengths.iter().for_each(|&length| put_varint(&mut recipe_lengths, length));
+        recipes.lengths().for_each(|length| put_varint(&mut recipe_lengths, length));
 
         let mut out = Vec::new();
         for count in [self.items.len() as u64, self.blocks.len() as u64, recipes.len() as u64, self.file_bytes] {
@@ -275,7 +231,7 @@ impl Index {
         fields.end()?;
 
         let (mut block, mut recipe) = (0u32, 0u32);
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(names.len());
         for (path, number) in names.into_iter().zip(0u32..) {
             let content = if copies.next()? == 0 {
                 block = stepped(&mut block_steps, block, n_blocks)?;

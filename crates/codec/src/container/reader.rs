@@ -11,7 +11,7 @@ use crate::container::header::{HEADER_BYTES, Header, TRAILER_BYTES};
 use crate::container::index::SectionFacts;
 use crate::container::recipes::Recipes;
 use crate::container::writer::archive_digest;
-use crate::container::{Block, BlockCoding, Fidelity, Index, Part, Sizes, layout_name};
+use crate::container::{Block, BlockCoding, Fidelity, Index, Part, Parts, Sizes, layout_name};
 use crate::general::GeneralMethod;
 use crate::limits::{Budget, Limits};
 use crate::weights::{self, Coder};
@@ -59,7 +59,7 @@ pub struct Contents {
     programs: Vec<ProgramEntry>,
     recipes: Recipes,
     index: Index,
-    parts: Vec<Vec<Part>>,
+    parts: Parts,
     memory_left: u64,
     archive_digest: [u8; 32],
 }
@@ -100,7 +100,7 @@ impl<R: Read + Seek> Reader<R> {
         let raw_index = general::decode(header.index_method, &index, header.index_raw_bytes, &mut budget).map_err(|error| named(error, "index"))?;
         let facts = SectionFacts { blocks_offset, blocks_bytes: header.blocks_bytes, n_programs: header.n_programs };
         let (index, recipes) = Index::from_bytes(&raw_index, raw_recipes, &facts, limits, &mut budget)?;
-        budget.take("items of the blocks", index.items.len() as u64, size_of::<Part>() as u64)?;
+        budget.take("items of the blocks", index.items.len() as u64, Parts::EACH_BYTES)?;
         budget.give(header.index_bytes.saturating_add(header.index_raw_bytes).saturating_add(header.recipes_bytes));
         let parts = index.parts()?;
         let contents = Contents { header, programs, recipes, index, parts, memory_left: budget.left(), archive_digest };
@@ -175,8 +175,14 @@ impl Contents {
 
     /// The parts of block number `block`, in order; empty if there is no such block.
     #[must_use]
-    pub fn parts(&self, block: u32) -> &[Part] {
-        usize::try_from(block).ok().and_then(|block| self.parts.get(block)).map_or(&[], Vec::as_slice)
+    pub fn parts(&self, block: u32) -> Vec<Part> {
+        self.parts.of(&self.index, block)
+    }
+
+    /// Numbers of the items in block number `block`, in order; empty if there is no such block.
+    #[must_use]
+    pub fn items_of(&self, block: u32) -> &[u32] {
+        self.parts.items(block)
     }
 
     /// Recipe number `number`.

@@ -33,9 +33,11 @@ fn archive() -> (Vec<u8>, Sizes) {
     let stored = BlockCoding::General(GeneralMethod::Stored);
     writer.block(stored, b"abcdefg", block_digest(b"abcdefg", &[])).unwrap();
     let mut recipes = RecipeBook::default();
-    assert_eq!(recipes.intern(b"png".to_vec()).unwrap(), 0);
-    assert_eq!(recipes.intern(b"png, interlaced".to_vec()).unwrap(), 1);
-    assert_eq!(recipes.intern(b"png".to_vec()).unwrap(), 0);
+    assert_eq!(recipes.intern(b"png").unwrap(), 0);
+    assert_eq!(recipes.intern(b"png, interlaced").unwrap(), 1);
+    assert_eq!(recipes.intern(b"png").unwrap(), 0);
+    let known: Vec<_> = (0..3).map(|number| recipes.get(number)).collect();
+    assert_eq!(known, [Some(b"png".as_slice()), Some(b"png, interlaced"), None]);
     let (out, sizes) = writer.finish(items(), &recipes, 1234).unwrap();
     (out.into_inner(), sizes)
 }
@@ -124,8 +126,8 @@ fn a_forged_index_is_an_error_and_never_a_panic() {
     let (bytes, sizes) = archive();
     let reader = Reader::open(Cursor::new(&bytes), &Limits::default()).unwrap();
     let mut recipes = RecipeBook::default();
-    recipes.intern(b"png".to_vec()).unwrap();
-    recipes.intern(b"png, interlaced".to_vec()).unwrap();
+    recipes.intern(b"png").unwrap();
+    recipes.intern(b"png, interlaced").unwrap();
     let raw = reader.index().to_bytes(&recipes);
     assert!(sizes.index <= raw.len() as u64);
     forged(&raw, 100).unwrap();
@@ -162,10 +164,12 @@ fn long_items_go_on_in_blocks_of_their_own() {
     let item = |path: &str, block, bytes| Item { path: path.into(), content: Content::General { block, bytes } };
     let index = |items, blocks: usize| Index { items, blocks: vec![general(); blocks], file_bytes: 0 };
     let long = 2 * PIECE_BYTES + 5;
-    let parts = index(vec![item("a", 1, 7), item("b", 2, long), item("c", 0, 0)], 5).parts().unwrap();
-    assert_eq!(parts[4], [Part { item: 1, start: 2 * PIECE_BYTES, bytes: 5 }]);
-    assert_eq!(parts[3], [Part { item: 1, start: PIECE_BYTES, bytes: PIECE_BYTES }]);
-    assert_eq!(parts[0], [Part { item: 2, start: 0, bytes: 0 }]);
+    let good = index(vec![item("a", 1, 7), item("b", 2, long), item("c", 0, 0)], 5);
+    let parts = good.parts().unwrap();
+    assert_eq!(parts.of(&good, 4), [Part { item: 1, start: 2 * PIECE_BYTES, bytes: 5 }]);
+    assert_eq!(parts.of(&good, 3), [Part { item: 1, start: PIECE_BYTES, bytes: PIECE_BYTES }]);
+    assert_eq!(parts.of(&good, 0), [Part { item: 2, start: 0, bytes: 0 }]);
+    assert_eq!((parts.items(2), parts.items(5)), (&[1][..], &[][..]));
     for bad in [
         index(vec![item("a", 0, 7), item("b", 0, long)], 3),
         index(vec![item("b", 0, long), item("c", 2, 7)], 3),
@@ -190,7 +194,7 @@ fn the_index_of_a_regular_set_is_nearly_free() {
         content: Content::Image { block: n / 334, height: 28, width: 28, recipe: 0 },
     });
     let mut recipes = RecipeBook::default();
-    recipes.intern(b"plain".to_vec()).unwrap();
+    recipes.intern(b"plain").unwrap();
     let (_, sizes) = writer.finish(items.collect(), &recipes, 0).unwrap();
     // Of these, 96 are the digests of six blocks.
     assert!(sizes.index < 260, "{sizes:?}");

@@ -1,6 +1,6 @@
 //! Images in a row, and where to cut it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kolmo_data::kinds::{Counts, Cuts, cheapest_cuts};
 use kolmo_data::layout::Layout;
@@ -31,17 +31,17 @@ type Order = (&'static str, fn(usize, &Picture) -> f64);
 const ORDERS: [Order; 5] = [
     ("path", |number, _| number as f64),
     ("size", |_, picture| picture.pixels() as f64),
-    ("how hard they are to predict", |_, picture| picture.statistics.residual_bpsp),
+    ("how hard they are to predict", |_, picture| picture.residual_bpsp),
     ("mean", |_, picture| mean(picture)),
     ("contrast", |_, picture| contrast(picture)),
 ];
 
 fn mean(picture: &Picture) -> f64 {
-    picture.statistics.sum.iter().sum::<u64>() as f64 / picture.subpixels().max(1) as f64
+    picture.sum as f64 / picture.subpixels().max(1) as f64
 }
 
 fn contrast(picture: &Picture) -> f64 {
-    let squares = picture.statistics.sum_of_squares.iter().sum::<u64>() as f64 / picture.subpixels().max(1) as f64;
+    let squares = picture.sum_of_squares as f64 / picture.subpixels().max(1) as f64;
     squares - mean(picture).powi(2)
 }
 
@@ -68,6 +68,7 @@ impl Row {
             (number, counts)
         };
         let counts: Vec<(usize, Counts)> = pieces.par_iter().map(counted).collect();
+        let is_counted: HashSet<usize> = counts.iter().map(|(number, _)| *number).collect();
         let program_bytes = |payload: f64| {
             let plan = learn::plan(options, group.layout, 0, payload as u64);
             PROGRAM_BYTES * plan.shape.macs_per_pixel() as f64
@@ -75,8 +76,8 @@ impl Row {
         let of_order = |&(order, key): &Order| {
             let buckets = buckets(dataset, group, key);
             let mut counted = vec![Counts::default(); buckets.len()];
-            let places: HashMap<usize, usize> =
-                buckets.iter().enumerate().flat_map(|(at, bucket)| bucket.iter().map(move |&item| (item, at))).collect();
+            let all = buckets.iter().enumerate().flat_map(|(at, bucket)| bucket.iter().map(move |&item| (item, at)));
+            let places: HashMap<usize, usize> = all.filter(|(item, _)| is_counted.contains(item)).collect();
             for (number, counts) in &counts {
                 if let Some(&at) = places.get(number) {
                     counted[at].add(counts, 1.0);
@@ -127,8 +128,9 @@ impl Row {
     /// Those of reading images anew.
     pub(super) fn gathered(&self, cuts: usize, dataset: &Dataset, layout: Layout, crew: &mut Crew<'_>) -> Result<Vec<Vec<usize>>, Error> {
         let mut tables: Vec<Counts> = vec![Counts::default(); self.cuts[cuts].ends.len()];
-        let kind_of: HashMap<usize, usize> =
-            self.kinds(cuts).into_iter().zip(0..).flat_map(|(items, kind)| items.into_iter().map(move |item| (item, kind))).collect();
+        let is_counted: HashSet<usize> = self.counts.iter().map(|(number, _)| *number).collect();
+        let all = self.kinds(cuts).into_iter().zip(0..).flat_map(|(items, kind)| items.into_iter().map(move |item| (item, kind)));
+        let kind_of: HashMap<usize, usize> = all.filter(|(item, _)| is_counted.contains(item)).collect();
         let first: Vec<usize> = self.counts.iter().map(|(number, _)| kind_of.get(number).copied().unwrap_or(0)).collect();
         self.counts.iter().zip(first).for_each(|((_, counts), kind)| tables[kind].add(counts, 1.0));
         for _ in 1..ROUNDS {

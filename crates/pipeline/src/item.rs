@@ -1,0 +1,181 @@
+//! One file of a dataset: read, fingerprinted and opened.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use kolmo_codec::container::PIECE_BYTES;
+use kolmo_data::clean::{Fact, State};
+use kolmo_data::digest::{Digest, of_bytes};
+use kolmo_data::open::{self, Fidelity, GeneralReason, OpenLimits, Opened};
+use kolmo_data::tensor::{self, Numbers};
+
+use crate::base::Twin;
+use crate::error::Error;
+use crate::picture::Picture;
+
+/// Files longer than this are not opened as images, so that reading one never takes the memory away.
+const MAX_OPEN_BYTES: u64 = 1 << 30;
+
+/// A file of the dataset. Its path is the dataset's: there may be millions of these.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) bytes: u64,
+    /// Digest of the file's bytes (of the digests of its pieces, if it was not read as a whole).
+    pub(crate) file_digest: Digest,
+    pub(crate) state: ItemState,
+    /// `None` where all of it is empty.
+    insides: Option<Box<Insides>>,
+}
+
+/// What few files have.
+#[derive(Debug, Default)]
+pub(crate) struct Insides {
+    /// Digests of its pieces, if it is longer than one.
+    pieces: Vec<Digest>,
+    /// The numbers in it, if it is no image.
+    numbers: Option<Numbers>,
+    /// Its tensors that have a twin in the base, in order.
+    twins: Vec<Twin>,
+}
+
+/// What a file was found to be.
+#[derive(Debug)]
+pub(crate) enum ItemState {
+    /// An image that can be rebuilt from samples and recipe.
+    Image(Picture),
+    /// Anything else, and why.
+    General(GeneralReason),
+    /// The same as the item of this number.
+    Copy(usize),
+}
+
+// A million items are held while they are compressed; see `dataset::ITEM_BYTES`.
+const _: () = assert!(size_of::<Item>() <= 152);
+
+impl Item {
+    pub(crate) fn picture(&self) -> Option<&Picture> {
+        match &self.state {
+            ItemState::Image(picture) => Some(picture),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn picture_mut(&mut self) -> Option<&mut Picture> {
+        match &mut self.state {
+            ItemState::Image(picture) => Some(picture),
+            _ => None,
+        }
+    }
+
+    /// Digests of its pieces, if it is longer than one.
+    pub(crate) fn pieces(&self) -> &[Digest] {
+        self.insides.as_ref().map_or(&[], |insides| &insides.pieces)
+    }
+
+    /// The numbers in it, if it is no image.
+    pub(crate) fn numbers(&self) -> Option<&Numbers> {
+        self.insides.as_ref()?.numbers.as_ref()
+    }
+
+    /// Its tensors that have a twin in the base, in order.
+    pub(crate) fn twins(&self) -> &[Twin] {
+        self.insides.as_ref().map_or(&[], |insides| &insides.twins)
+    }
+
+    pub(crate) fn set_twins(&mut self, twins: Vec<Twin>) {
+        self.insides.get_or_insert_default().twins = twins;
+    }
+}
+
+/// A file that was read.
+pub(crate) struct Found {
+    pub(crate) item: Item,
+    /// What rebuilds it, if it is an image.
+    pub(crate) recipe: Vec<u8>,
+    /// What it is the same as another by, and what is to be learned from it.
+    pub(crate) fact: Fact,
+}
+
+/// Reads the file `file`, `path` in the archive and of `listed_bytes` when it was listed.
+pub(crate) fn read(file: &Path, path: &str, listed_bytes: u64, fidelity: Fidelity) -> Result<Found, Error> {
+    let whole = if listed_bytes > PIECE_BYTES { may_be_image(file)? && listed_bytes <= MAX_OPEN_BYTES } else { true };
+    let mut recipe = Vec::new();
+    let (bytes, file_digest, pieces, mut state) = if whole {
+        let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
+        let long = bytes.len() as u64 > PIECE_BYTES;
+        let pieces = if long { bytes.chunks(PIECE_BYTES as usize).map(of_bytes).collect() } else { vec![] };
+        let state = match open::open_named(path, &bytes, fidelity, &OpenLimits::default()) {
+            Opened::Image { image, recipe: of_image } => {
+                recipe = of_image;
+                ItemState::Image(Picture::new(image))
+            }
+            Opened::General { reason } => ItemState::General(reason),
+        };
+        (bytes.len() as u64, of_bytes(&bytes), pieces, state)
+    } else {
+        let pieces = piece_digests(file)?;
+        let bytes = pieces.iter().map(|(bytes, _)| bytes).sum();
+        let pieces: Vec<Digest> = pieces.into_iter().map(|(_, digest)| digest).collect();
+        let digest = of_bytes(&pieces.iter().flat_map(|digest| digest.0).collect::<Vec<u8>>());
+        let too_long = listed_bytes > MAX_OPEN_BYTES && may_be_image(file)?;
+        let reason = if too_long { GeneralReason::Unsupported("images of more than 1 GiB are not opened".into()) } else { GeneralReason::NotAnImage };
+        (bytes, digest, pieces, ItemState::General(reason))
+    };
+    let numbers = match &mut state {
+        ItemState::General(reason) if *reason == GeneralReason::NotAnImage => numbers(file, bytes, reason)?,
+        _ => None,
+    };
+    let fact = match &state {
+        ItemState::Image(picture) => Fact {
+            digest: if fidelity == Fidelity::Pixels { of_bytes(&[&picture.digest.0, &recipe[..]].concat()) } else { file_digest },
+            state: State::Image(picture.outline()),
+        },
+        ItemState::General(reason) => Fact { digest: file_digest, state: State::General(reason.clone()) },
+        ItemState::Copy(_) => unreachable!("copies are found once all files are read"),
+    };
+    let insides = (!pieces.is_empty() || numbers.is_some()).then(|| Box::new(Insides { pieces, numbers, twins: vec![] }));
+    Ok(Found { item: Item { bytes, file_digest, state, insides }, recipe, fact })
+}
+
+/// Whether the first bytes are those of an image.
+fn may_be_image(file: &Path) -> Result<bool, Error> {
+    let mut head = Vec::new();
+    let input = std::fs::File::open(file).map_err(Error::io("read", file))?;
+    input.take(open::HEAD_BYTES as u64).read_to_end(&mut head).map_err(Error::io("read", file))?;
+    Ok(open::may_be_image(&head))
+}
+
+/// The numbers of a file that is no image. What begins like a checkpoint and is none is told by `reason`.
+fn numbers(file: &Path, bytes: u64, reason: &mut GeneralReason) -> Result<Option<Numbers>, Error> {
+    let mut input = std::io::BufReader::new(std::fs::File::open(file).map_err(Error::io("read", file))?);
+    match tensor::find(&mut input, bytes) {
+        Ok(numbers) => Ok(numbers),
+        Err(why) => {
+            *reason = GeneralReason::Unreadable(why.to_string());
+            Ok(None)
+        }
+    }
+}
+
+fn piece_digests(file: &Path) -> Result<Vec<(u64, Digest)>, Error> {
+    let mut input = std::fs::File::open(file).map_err(Error::io("read", file))?;
+    let mut pieces = Vec::new();
+    loop {
+        let mut piece = Vec::new();
+        (&mut input).take(PIECE_BYTES).read_to_end(&mut piece).map_err(Error::io("read", file))?;
+        if piece.is_empty() {
+            return Ok(pieces);
+        }
+        pieces.push((piece.len() as u64, of_bytes(&piece)));
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An item that is this picture, of no file.
+    pub(crate) fn item_of(picture: Picture) -> Item {
+        Item { bytes: 0, file_digest: picture.digest, state: ItemState::Image(picture), insides: None }
+    }
+}
