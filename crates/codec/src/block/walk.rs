@@ -20,40 +20,51 @@ pub(super) fn walk<S: Sample>(
     kernel: Kernel,
     slope: usize,
     planes: &mut [Plane<S>],
+    waves: &[Vec<usize>],
     budget: &mut Budget,
     code: &mut impl Code<S>,
 ) -> Result<(), Error> {
     let mut machine = Machine::new(program, kernel, slope, planes, budget)?;
-    // Images that still have pixels to come: number, first row among the rows of all, and the step after their last.
     let mut rows = 0;
+    let first_rows: Vec<usize> = planes
+        .iter()
+        .map(|plane| {
+            rows += plane.height;
+            rows - plane.height
+        })
+        .collect();
+    // Images that still have pixels to come: number, first row among the rows of all, and the step after their last.
     let mut active: Vec<(usize, usize, usize)> = Vec::with_capacity(planes.len());
-    for (image, plane) in planes.iter().enumerate() {
-        if plane.height > 0 && plane.width > 0 {
-            active.push((image, rows, plane.width + slope * (plane.height - 1)));
-        }
-        rows += plane.height;
-    }
     let mut cells = Vec::with_capacity(BATCH);
-    for step in 0.. {
-        active.retain(|&(_, _, end)| step < end);
-        if active.is_empty() {
-            break;
-        }
-        for &(image, first_row, _) in &active {
+    for images in waves {
+        code.begin(planes, images);
+        for &image in images {
             let (height, width) = planes[image].shape();
-            let first = (step + 1).saturating_sub(width).div_ceil(slope);
-            let last = (step / slope + 1).min(height);
-            for y in first..last {
-                cells.push(Cell { image, y, x: step - slope * y, row: first_row + y });
-                if cells.len() == BATCH {
-                    machine.batch(planes, &cells, code)?;
-                    cells.clear();
-                }
+            if height > 0 && width > 0 {
+                active.push((image, first_rows[image], width + slope * (height - 1)));
             }
         }
-        if !cells.is_empty() {
-            machine.batch(planes, &cells, code)?;
-            cells.clear();
+        for step in 0.. {
+            active.retain(|&(_, _, end)| step < end);
+            if active.is_empty() {
+                break;
+            }
+            for &(image, first_row, _) in &active {
+                let (height, width) = planes[image].shape();
+                let first = (step + 1).saturating_sub(width).div_ceil(slope);
+                let last = (step / slope + 1).min(height);
+                for y in first..last {
+                    cells.push(Cell { image, y, x: step - slope * y, row: first_row + y });
+                    if cells.len() == BATCH {
+                        machine.batch(planes, &cells, code)?;
+                        cells.clear();
+                    }
+                }
+            }
+            if !cells.is_empty() {
+                machine.batch(planes, &cells, code)?;
+                cells.clear();
+            }
         }
     }
     Ok(())
