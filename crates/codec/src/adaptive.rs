@@ -75,7 +75,7 @@ pub(crate) struct Adaptive {
     /// For each image, shape `[height, width, channels]`, unit 1/16: the expert's absolute errors and the Program's signed ones.
     errors: Vec<Vec<u16>>,
     misses: Vec<Vec<i16>>,
-    /// What each image of the present wave sees of its reference.
+    /// What each image of the present wave sees of its reference; empty if there are no references.
     views: Vec<Option<View>>,
     references: References,
     /// Of each pixel of the batch.
@@ -109,6 +109,8 @@ impl Adaptive {
         budget.take("errors of a block", samples, (size_of::<u16>() + size_of::<i16>()) as u64)?;
         budget.take("counters of a block", (CONTEXTS as u64) << log2_lines, size_of::<Line>() as u64)?;
         budget.take("working memory of a batch", BATCH as u64, size_of::<Lane>() as u64)?;
+        let views = if references.any() { planes.len() } else { 0 };
+        budget.take("references of a block", views as u64, size_of::<Option<View>>() as u64)?;
         for (image, plane) in planes.iter().enumerate() {
             if references.of(image).is_some() {
                 View::pay(plane, budget)?;
@@ -136,7 +138,7 @@ impl Adaptive {
             fits: Fits::new(kernel, planes, &references, budget)?,
             errors: planes.iter().map(|plane| vec![0; plane.samples.len()]).collect(),
             misses: planes.iter().map(|plane| vec![0; plane.samples.len()]).collect(),
-            views: planes.iter().map(|_| None).collect(),
+            views: std::iter::repeat_with(|| None).take(views).collect(),
             references,
             lanes: vec![Lane::default(); BATCH],
             taps: vec![[0; fit::INPUTS]; BATCH],
@@ -145,13 +147,10 @@ impl Adaptive {
     }
 
     /// Looks at the references of the images of a wave, before their first pixel.
-    pub(crate) fn begin(&mut self, planes: &[Plane], images: &[usize]) {
-        self.views.iter_mut().for_each(|view| *view = None);
-        for &image in images {
-            self.views[image] = self
-                .references
-                .of(image)
-                .map(|reference| View::new(&planes[image], reference, &planes[reference.image], &self.misses[reference.image]));
+    pub(crate) fn begin(&mut self, planes: &[Plane], wave: usize) {
+        for (image, view) in self.views.iter_mut().enumerate() {
+            let reference = self.references.of(image).filter(|_| self.references.wave(image) == wave);
+            *view = reference.map(|reference| View::new(&planes[image], reference, &planes[reference.image], &self.misses[reference.image]));
         }
     }
 
@@ -218,7 +217,7 @@ impl Adaptive {
         let near = Neighbours::new::<INSIDE>(plane, place, c);
         lane.path = 1;
         lane.fit = self.fits.find(place.image, place.y, c);
-        let seen = self.views[place.image].as_ref().map(|view| Seen::new(view, place, c));
+        let seen = self.views.get(place.image).and_then(Option::as_ref).map(|view| Seen::new(view, place, c));
         match &seen {
             Some(seen) => near.taps_by::<INSIDE>(plane, place, lane.centre, misses, seen, taps),
             None => near.taps::<INSIDE>(plane, place, lane.centre, misses, taps),

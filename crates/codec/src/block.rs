@@ -160,7 +160,7 @@ fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageR
     match method {
         Method::Direct => Ok(shares(kernel, program, images, Shares::streamed())?.encoded(method)),
         Method::Lanes => Ok(shares(kernel, program, images, Shares::held())?.encoded(method)),
-        Method::Adaptive => encode_adaptively(kernel, program, images, References::none(images.len())),
+        Method::Adaptive => encode_adaptively(kernel, program, images, References::default()),
         Method::References => encode_by_references_by(kernel, program, images, &vec![None; images.len()]),
     }
 }
@@ -177,8 +177,7 @@ fn shares(kernel: Kernel, program: &Program, images: &[ImageRef<'_>], shares: Sh
 }
 
 fn shares_of<S: Sample>(kernel: Kernel, program: &Program, planes: &mut [Plane<S>], mut shares: Shares) -> Result<Shares, Error> {
-    let waves = References::none(planes.len()).waves();
-    walk(program, kernel, Method::Direct.slope(program), planes, &waves, &mut Budget::new(u64::MAX), &mut shares)?;
+    walk(program, kernel, Method::Direct.slope(program), planes, &References::default(), &mut Budget::new(u64::MAX), &mut shares)?;
     Ok(shares)
 }
 
@@ -359,7 +358,7 @@ fn decode_by(
         (wide, _) => {
             let planes = match method {
                 Method::Direct | Method::Lanes => decode_whole(kernel, method, program, shapes, bytes, budget)?,
-                Method::Adaptive => decode_adaptive(kernel, program, shapes, References::none(shapes.len()), bytes, budget)?,
+                Method::Adaptive => decode_adaptive(kernel, program, shapes, References::default(), bytes, budget)?,
                 Method::References => {
                     let (references, bytes) = References::read(bytes, shapes, budget)?;
                     decode_adaptive(kernel, program, shapes, references, bytes, budget)?
@@ -384,13 +383,12 @@ fn decode_whole<S: Sample>(
 ) -> Result<Vec<Plane<S>>, Error> {
     let mut planes = empty(program, shapes);
     let slope = method.slope(program);
-    let waves = References::none(planes.len()).waves();
     if method == Method::Lanes {
         let mut coder = LanesDecode(RansDecoder::new(kernel, bytes)?);
-        walk(program, kernel, slope, &mut planes, &waves, budget, &mut coder)?;
+        walk(program, kernel, slope, &mut planes, &References::default(), budget, &mut coder)?;
         coder.0.finish()?;
     } else {
-        walk(program, kernel, slope, &mut planes, &waves, budget, &mut DirectDecode(RangeDecoder::new(bytes)?))?;
+        walk(program, kernel, slope, &mut planes, &References::default(), budget, &mut DirectDecode(RangeDecoder::new(bytes)?))?;
     }
     Ok(planes)
 }

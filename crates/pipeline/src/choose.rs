@@ -284,6 +284,7 @@ pub(crate) fn decide(
     let coded_program = code_program(program, about);
     let coded = coding::by_program(dataset, group, program, way, aside, crew)?;
     about.coding = coded.method.name().into();
+    about.referring = coded.referring;
     let mut recipes = RecipeBook::default();
     for &number in &group.items {
         if let Some(picture) = dataset.items[number].picture() {

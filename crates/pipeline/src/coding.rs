@@ -1,8 +1,10 @@
 //! Codes images into blocks by a Program.
 
+mod references;
+
 use std::path::Path;
 
-use kolmo_codec::block::{self, ImageRef, Method};
+use kolmo_codec::block::{self, Encoded, ImageRef, Method};
 use kolmo_codec::container::block_digest;
 use kolmo_codec::program::Program;
 
@@ -62,8 +64,10 @@ pub(crate) struct CodedBlock<C> {
 /// Images of one group, coded by a Program.
 #[derive(Debug)]
 pub(crate) struct ProgramCoded {
-    /// Direct or adaptive; what is direct is coded by lanes where a block is large.
+    /// Direct or adaptive, or by references where some images are; what is direct is coded by lanes where a block is large.
     pub(crate) method: Method,
+    /// Images that are coded given another one.
+    pub(crate) referring: u64,
     pub(crate) blocks: Spool,
     /// Cross-entropy of the samples, bits.
     pub(crate) ideal_bits: f64,
@@ -81,16 +85,32 @@ pub(crate) fn by_program(
 ) -> Result<ProgramCoded, Error> {
     let numbers = &group.items;
     // Deep symbols are coded directly.
-    let share = match way {
-        _ if program.is_deep() => return by_method(dataset, numbers, program, Method::Direct, aside, crew),
-        Way::Fixed(method) => return by_method(dataset, numbers, program, method, aside, crew),
-        Way::IfAdaptiveSaves(share) => share,
-    };
+    match way {
+        _ if program.is_deep() => by_method(dataset, numbers, program, Method::Direct, aside, crew),
+        Way::Fixed(Method::References) => references::wherever_found(dataset, numbers, program, aside, crew),
+        Way::Fixed(method) => by_method(dataset, numbers, program, method, aside, crew),
+        Way::IfAdaptiveSaves(share) => match references::if_they_pay(dataset, group, program, share, aside, crew)? {
+            Some(coded) => Ok(coded),
+            None => by_share(dataset, numbers, group.mixed, program, share, aside, crew),
+        },
+    }
+}
+
+/// Codes images directly, or adaptively if that saves this `share`. `mixed`: they are of several kinds.
+fn by_share(
+    dataset: &Dataset,
+    numbers: &[usize],
+    mixed: bool,
+    program: &Program,
+    share: f64,
+    aside: &Path,
+    crew: &mut Crew<'_>,
+) -> Result<ProgramCoded, Error> {
     let direct = by_method(dataset, numbers, program, Method::Direct, aside, crew)?;
     // The block in the middle tells whether the others are worth trying: adaptive coding takes several times as long. Where images are of several
     // kinds it tells of one of them only.
     let places = direct.blocks.places();
-    let n_trials = if group.mixed { MIXED_TRIALS.min(places.len()) } else { 1 };
+    let n_trials = if mixed { MIXED_TRIALS.min(places.len()) } else { 1 };
     let trials: Vec<_> = (0..n_trials).filter_map(|trial| places.get((2 * trial + 1) * places.len() / (2 * n_trials))).collect();
     if trials.is_empty() {
         return Ok(direct);
@@ -122,7 +142,7 @@ fn by_method(
     } else {
         packed(numbers, |number| dataset.pixels(number), BLOCK_PIXELS)
     };
-    let mut all = ProgramCoded { method, blocks: Spool::new(aside), ideal_bits: 0.0, subpixels: 0 };
+    let mut all = ProgramCoded { method, referring: 0, blocks: Spool::new(aside), ideal_bits: 0.0, subpixels: 0 };
     crew.each(
         "encoding",
         &plan,
@@ -167,13 +187,22 @@ fn runs_of<'a>(plan: &'a [Vec<usize>], middle: &'a [usize]) -> impl Iterator<Ite
 
 /// One block, its ideal length (2^-16 bits) and its subpixels.
 fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method) -> Result<(CodedBlock<Method>, u64, u64), Error> {
+    encoded_by(dataset, numbers, |images| match method {
+        Method::Direct => block::encode_directly(program, images),
+        method => Ok((method, block::encode_as(method, program, images)?)),
+    })
+}
+
+/// The same by `encode`.
+fn encoded_by(
+    dataset: &Dataset,
+    numbers: &[usize],
+    encode: impl Fn(&[ImageRef<'_>]) -> Result<(Method, Encoded), kolmo_codec::Error>,
+) -> Result<(CodedBlock<Method>, u64, u64), Error> {
     let images = numbers.iter().map(|&number| dataset.open(number)).collect::<Result<Vec<_>, Error>>()?;
     let refs: Vec<ImageRef<'_>> =
         images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples }).collect();
-    let (method, encoded) = match method {
-        Method::Direct => block::encode_directly(program, &refs)?,
-        method => (method, block::encode_as(method, program, &refs)?),
-    };
+    let (method, encoded) = encode(&refs)?;
     let digest = block_digest(&encoded.bytes, numbers.iter().map(|&number| &dataset.items[number].digest.0));
     let subpixels = images.iter().map(|image| image.subpixels()).sum::<u64>();
     Ok((CodedBlock { coding: method, bytes: encoded.bytes, digest, items: numbers.to_vec() }, encoded.ideal_bits, subpixels))

@@ -33,6 +33,7 @@ mod general;
 mod inspect;
 mod kinds;
 mod learn;
+mod near;
 pub mod network;
 pub mod observe;
 pub mod options;

@@ -107,8 +107,10 @@ impl Fits {
         let (mut first_rows, mut strips, mut fresh) = (vec![0; planes.len()], Vec::new(), Vec::new());
         let (mut pixels, mut last) = (LEAST_PIXELS, 0);
         // What a strip learns is for images of one wave.
-        for image in references.waves().into_iter().flatten() {
-            let (plane, wave) = (&planes[image], references.wave(image));
+        let in_order = (0..references.waves())
+            .flat_map(|wave| (0..planes.len()).filter(move |&image| references.wave(image) == wave).map(move |image| (image, wave)));
+        for (image, wave) in in_order {
+            let plane = &planes[image];
             first_rows[image] = strips.len();
             let mut rows = 0;
             for y in 0..height(plane) {

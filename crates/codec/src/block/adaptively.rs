@@ -44,9 +44,8 @@ pub(super) fn encode_adaptively(kernel: Kernel, program: &Program, images: &[Ima
     let mut planes = byte_planes(program, images)?;
     let budget = &mut Budget::new(u64::MAX);
     let mut coder = RangeEncoder::default();
-    let waves = references.waves();
-    let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, references, budget)?;
-    walk(program, kernel, Method::Adaptive.slope(program), &mut planes, &waves, budget, &mut Mixed { adaptive, coder: &mut coder })?;
+    let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, references.clone(), budget)?;
+    walk(program, kernel, Method::Adaptive.slope(program), &mut planes, &references, budget, &mut Mixed { adaptive, coder: &mut coder })?;
     Ok(encoded(coder))
 }
 
@@ -60,9 +59,8 @@ pub(super) fn decode_adaptive(
 ) -> Result<Vec<Plane>, Error> {
     let mut planes = empty(program, shapes);
     let coder = RangeDecoder::new(bytes)?;
-    let waves = references.waves();
-    let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, references, budget)?;
-    walk(program, kernel, Method::Adaptive.slope(program), &mut planes, &waves, budget, &mut Mixed { adaptive, coder })?;
+    let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, references.clone(), budget)?;
+    walk(program, kernel, Method::Adaptive.slope(program), &mut planes, &references, budget, &mut Mixed { adaptive, coder })?;
     Ok(planes)
 }
 
@@ -73,8 +71,8 @@ struct Mixed<C> {
 }
 
 impl<C: Decide> Code<u8> for Mixed<C> {
-    fn begin(&mut self, planes: &[Plane], images: &[usize]) {
-        self.adaptive.begin(planes, images);
+    fn begin(&mut self, planes: &[Plane], wave: usize) {
+        self.adaptive.begin(planes, wave);
     }
 
     #[inline]

@@ -41,21 +41,16 @@ impl Reference {
     }
 }
 
-/// What the images of a block refer to.
-#[derive(Debug, Clone)]
+/// What the images of a block refer to; nothing is held if none does.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct References {
-    /// For each image.
+    /// For each image, or empty.
     of: Vec<Option<Reference>>,
-    /// For each image, how many references lead from it to one that has none; below [`MOST_WAVES`].
+    /// As many: how many references lead from it to one that has none; below [`MOST_WAVES`].
     waves: Vec<u8>,
 }
 
 impl References {
-    /// None has one.
-    pub(crate) fn none(images: usize) -> Self {
-        Self { of: vec![None; images], waves: vec![0; images] }
-    }
-
     /// Checks references of images that have so many pixels each.
     ///
     /// # Errors
@@ -86,7 +81,7 @@ impl References {
     /// # Errors
     /// `Corrupt` for what [`References::new`] refuses; `LimitExceeded`.
     pub(crate) fn read<'a>(bytes: &'a [u8], shapes: &[(usize, usize)], budget: &mut Budget) -> Result<(Self, &'a [u8]), Error> {
-        budget.take(WHAT, shapes.len() as u64, 2 * size_of::<Option<Reference>>() as u64 + 2)?;
+        budget.take(WHAT, shapes.len() as u64, 3 * (size_of::<Option<Reference>>() as u64 + 1))?;
         let mut fields = Fields::new(WHAT, bytes);
         let mut of = Vec::with_capacity(shapes.len());
         for image in 0..shapes.len() {
@@ -121,24 +116,21 @@ impl References {
     }
 
     pub(crate) fn of(&self, image: usize) -> Option<Reference> {
-        self.of[image]
+        self.of.get(image).copied().flatten()
     }
 
     pub(crate) fn any(&self) -> bool {
         self.of.iter().any(Option::is_some)
     }
 
+    /// When an image is walked: after all of lower waves, among which its reference is.
     pub(crate) fn wave(&self, image: usize) -> usize {
-        self.waves[image].into()
+        self.waves.get(image).map_or(0, |&wave| wave.into())
     }
 
-    /// The images of each wave, those without a reference first: an image's reference is in the wave before its own.
-    pub(crate) fn waves(&self) -> Vec<Vec<usize>> {
-        let mut waves = vec![Vec::new(); self.waves.iter().max().map_or(1, |&last| usize::from(last) + 1)];
-        for (image, &wave) in self.waves.iter().enumerate() {
-            waves[usize::from(wave)].push(image);
-        }
-        waves
+    /// How many waves there are.
+    pub(crate) fn waves(&self) -> usize {
+        self.waves.iter().max().map_or(1, |&last| usize::from(last) + 1)
     }
 }
 
