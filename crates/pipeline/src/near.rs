@@ -4,7 +4,7 @@ mod pair;
 mod sketch;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use kolmo_codec::block::{MOST_WAVES, Reference, TURNS};
 use kolmo_data::layout::Image;
@@ -19,7 +19,7 @@ use sketch::Sketch;
 
 /// Images before an image by path, and on either side of it by brightness, that it may resemble.
 const BEFORE: usize = 8;
-const BESIDE: usize = 8;
+const BESIDE: usize = 4;
 /// Those of them, most alike by their sketches, that are looked at closely.
 const CLOSELY: usize = 2;
 /// Samples from which the image just before is looked at, whatever the sketches say: this takes 10 microseconds.
@@ -59,18 +59,13 @@ pub(crate) fn runs(dataset: &Dataset, numbers: &[usize], crew: &mut Crew<'_>) ->
     if numbers.len() < 2 || !numbers.iter().all(is_of_bytes) {
         return Ok(vec![]);
     }
-    let is_kept = |number: usize| dataset.items[number].picture().is_some_and(|picture| picture.samples.is_some());
-    let kept: Vec<usize> = numbers.iter().copied().filter(|&number| is_kept(number)).collect();
-    let shapes = shapes(dataset, &kept, crew)?;
-    let all: usize = shapes.values().map(Shape::len).sum();
-    let is_probe = |at: usize| at.is_multiple_of(all.div_ceil(PROBES).max(1));
+    // By numbers, not by whose samples are at hand: what is in memory changes no byte.
+    let shapes = shapes(dataset, numbers);
+    let is_probe = |at: usize| at.is_multiple_of(numbers.len().div_ceil(PROBES));
     let (probes, links) = links(dataset, &shapes, is_probe, crew)?;
-    // An image whose samples are at hand finds the one it resembles only if that one's are, too.
-    let of_all = numbers.len() as f64 / kept.len().max(1) as f64;
-    if promise(dataset, &probes, &links) * of_all < LEAST_SHARE / 2.0 {
+    if promise(dataset, &probes, &links) < LEAST_SHARE / 2.0 {
         return Ok(vec![]);
     }
-    let shapes = if kept.len() < numbers.len() { self::shapes(dataset, numbers, crew)? } else { shapes };
     let (_, links) = self::links(dataset, &shapes, |_| true, crew)?;
     if promise(dataset, numbers, &links) < LEAST_SHARE {
         return Ok(vec![]);
@@ -97,21 +92,19 @@ fn expected(picture: &Picture) -> f64 {
     OF_SIMPLE * picture.statistics.residual_bpsp * picture.subpixels() as f64
 }
 
-/// Images of one shape, in order.
-type Shape = Vec<(usize, Sketch)>;
+/// Images of one shape, in order: numbers, and how bright they are.
+type Shape = Vec<(usize, u64)>;
 
-/// Sketches of all images that are large enough, by height and width.
-fn shapes(dataset: &Dataset, numbers: &[usize], crew: &Crew<'_>) -> Result<BTreeMap<(u32, u32), Shape>, Error> {
-    crew.check()?;
-    let sketched = |&number: &usize| Ok::<_, Error>((number, Sketch::of(&*dataset.open(number)?)));
-    let sketches: Vec<(usize, Option<Sketch>)> = crew.pool.install(|| numbers.par_iter().map(sketched).collect::<Result<_, _>>())?;
+/// All images by height and width.
+fn shapes(dataset: &Dataset, numbers: &[usize]) -> BTreeMap<(u32, u32), Shape> {
     let mut shapes: BTreeMap<(u32, u32), Shape> = BTreeMap::new();
-    for (number, sketch) in sketches {
-        if let (Some(picture), Some(sketch)) = (dataset.items[number].picture(), sketch) {
-            shapes.entry((picture.height, picture.width)).or_default().push((number, sketch));
+    for &number in numbers {
+        if let Some(picture) = dataset.items[number].picture() {
+            let level = 16 * picture.statistics.sum.iter().sum::<u64>() / picture.subpixels().max(1);
+            shapes.entry((picture.height, picture.width)).or_default().push((number, level));
         }
     }
-    Ok(shapes)
+    shapes
 }
 
 /// The images that are `wanted`, counted through all shapes, and for each of them the earlier image that promises most, if any promises enough.
@@ -126,14 +119,22 @@ fn links(
         crew.check()?;
         let turns = if height == width { TURNS } else { TURNS / 2 };
         let mut by_level: Vec<usize> = (0..images.len()).collect();
-        by_level.sort_by_key(|&at| (images[at].1.level, at));
+        by_level.sort_by_key(|&at| (images[at].1, at));
         let mut rank = vec![0; images.len()];
         by_level.iter().enumerate().for_each(|(place, &at)| rank[at] = place);
-        let one = |&at: &usize| {
-            let beside = by_level[rank[at].saturating_sub(BESIDE)..(rank[at] + BESIDE + 1).min(images.len())].iter().copied();
-            best_link(dataset, images, at, (at.saturating_sub(BEFORE)..at).chain(beside), turns)
+        // Those that an image may resemble.
+        let others = |at: usize| -> Vec<usize> {
+            let beside = &by_level[rank[at].saturating_sub(BESIDE)..(rank[at] + BESIDE + 1).min(images.len())];
+            (at.saturating_sub(BEFORE)..at).chain(beside.iter().copied().filter(|&other| other < at)).collect()
         };
         let some: Vec<usize> = (0..images.len()).filter(|at| wanted(counted + at)).collect();
+        let mut seen: Vec<usize> = some.iter().flat_map(|&at| others(at).into_iter().chain([at])).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        let sketched = |&at: &usize| Ok::<_, Error>((at, Sketch::of(&*dataset.open(images[at].0)?)));
+        let sketches: Vec<(usize, Option<Sketch>)> = crew.pool.install(|| seen.par_iter().map(sketched).collect::<Result<_, _>>())?;
+        let sketches: HashMap<usize, Sketch> = sketches.into_iter().filter_map(|(at, sketch)| Some((at, sketch?))).collect();
+        let one = |&at: &usize| best_link(dataset, images, &sketches, at, &others(at), turns);
         let found = crew.pool.install(|| some.par_iter().map(one).collect::<Result<Vec<_>, _>>())?;
         looked.extend(some.iter().map(|&at| images[at].0));
         links.extend(some.iter().zip(found).filter_map(|(&at, link)| Some((images[at].0, link?))));
@@ -145,26 +146,28 @@ fn links(
 /// The best link of image `at` to one of `others` before it.
 fn best_link(
     dataset: &Dataset,
-    images: &[(usize, Sketch)],
+    images: &Shape,
+    sketches: &HashMap<usize, Sketch>,
     at: usize,
-    others: impl Iterator<Item = usize>,
+    others: &[usize],
     turns: u8,
 ) -> Result<Option<Link>, Error> {
-    let (number, sketch) = &images[at];
+    let number = images[at].0;
+    let Some(sketch) = sketches.get(&at) else { return Ok(None) };
     let turned = sketch.turned(turns);
     let mut near: Vec<(u32, usize, u8)> = Vec::new();
-    for other in others.filter(|&other| other < at) {
-        near.extend(turned.iter().filter_map(|&(turn, ref cells)| Some((images[other].1.distance(cells)?, other, turn))));
+    for (other, sketch) in others.iter().filter_map(|&other| Some((other, sketches.get(&other)?))) {
+        near.extend(turned.iter().filter_map(|&(turn, ref cells)| Some((sketch.distance(cells)?, other, turn))));
     }
     near.sort_unstable_by_key(|&(distance, other, turn)| (distance, at - other, turn));
     near.dedup_by_key(|&mut (_, other, turn)| (other, turn));
     near.truncate(CLOSELY);
-    let samples = dataset.items[*number].picture().map_or(0, Picture::subpixels);
+    let samples = dataset.items[number].picture().map_or(0, Picture::subpixels);
     let before = at.checked_sub(1).filter(|&before| samples >= LEAST_SAMPLES && !near.iter().any(|&(_, other, turn)| (other, turn) == (before, 0)));
     if near.is_empty() && before.is_none() {
         return Ok(None);
     }
-    let image: Cow<'_, Image> = dataset.open(*number)?;
+    let image: Cow<'_, Image> = dataset.open(number)?;
     let mut best: Option<Link> = None;
     let mut look = |other: usize, turn: u8, only_alike: bool| -> Result<(), Error> {
         let number = images[other].0;

@@ -16,8 +16,6 @@ pub(crate) struct Sketch {
     cells: [u8; SIDE * SIDE],
     /// Sum of absolute differences from 128.
     contrast: u32,
-    /// Mean of the channel, unit 1/16.
-    pub(crate) level: u32,
 }
 
 /// The channel that is looked at: green, if there is one.
@@ -60,7 +58,7 @@ impl Sketch {
         for (cell, mean) in cells.iter_mut().zip(means) {
             *cell = (128 + (mean.cast_signed() - level.cast_signed() + 8).div_euclid(16)).clamp(0, 255) as u8;
         }
-        Some(Self { contrast: cells.iter().map(|&cell| u32::from(cell.abs_diff(128))).sum(), cells, level })
+        Some(Self { contrast: cells.iter().map(|&cell| u32::from(cell.abs_diff(128))).sum(), cells })
     }
 
     /// The sketch that a reference would have, for each way to turn it that makes it look like this one.
@@ -114,7 +112,6 @@ mod tests {
             let nearest = other.turned(8).into_iter().filter_map(|(turn, cells)| Some((plain.distance(&cells)?, turn))).min().expect("alike");
             assert_eq!(nearest.1, turn);
             assert!(nearest.0 < 64, "{nearest:?}");
-            assert_eq!(other.level, plain.level + 16 * 50);
         }
         let small = Image::new(7, 40, "gray8".parse().expect("a layout"), vec![0; 280]).expect("an image");
         assert_eq!(Sketch::of(&small), None);
