@@ -14,7 +14,7 @@ use corpus::program::by_hand;
 use corpus::room::{Room, files, given, learning, quick};
 use kolmo::observe::Silent;
 use kolmo::options::{CompressOptions, DeviceChoice, ExpandOptions, LearnOptions, Method};
-use kolmo_codec::block;
+use kolmo_codec::block::{self, Reference};
 use kolmo_data::digest::of_bytes;
 
 /// Networks draw their first weights from the device's one source of random numbers, so trainings of one process take turns.
@@ -147,18 +147,29 @@ const CODED_DEEP: [(&str, &str); 4] =
 const CODED_LANES: [(&str, &str); 4] =
     [("gray1", "ce8c21fc724c313b"), ("rgb8", "b25c5e7da0a10902"), ("rgba8", "fa422d2330c0947b"), ("rgb16", "e39c0ab18b705fbb")];
 
+/// The same, adaptively, and the second image given the first.
+const CODED_ADAPTIVELY: [(&str, &str); 3] = [("gray4", "c9e86c807c589897"), ("gray8", "65bc2cb6aa820cd4"), ("rgb8", "7615db6b5d6c12c9")];
+const CODED_BY_REFERENCES: [(&str, &str); 3] = [("gray4", "f4148785f6bc29f3"), ("gray8", "9ad0729f436631c8"), ("rgb8", "665f8f2a2ef38870")];
+
 #[test]
 fn the_coder_says_the_same_on_every_machine() {
     says(Method::Direct, LAYOUTS, CODED);
     says(Method::Direct, DEEP, CODED_DEEP);
     says(Method::Lanes, CODED_LANES.map(|(name, _)| name), CODED_LANES);
+    says(Method::Adaptive, CODED_ADAPTIVELY.map(|(name, _)| name), CODED_ADAPTIVELY);
+    says(Method::References, CODED_BY_REFERENCES.map(|(name, _)| name), CODED_BY_REFERENCES);
 }
 
 fn says<const N: usize>(method: Method, layouts: [&'static str; N], known: [(&str, &str); N]) {
     assert_eq!(known.map(|(name, _)| name), layouts);
     let coded = layouts.map(|name| {
         let images = [texture(name, 61, 43, 1), texture(name, 5, 70, 2)];
-        let encoded = block::encode_as(method, &by_hand(name), &images.each_ref().map(image_ref)).expect("images fit their Program");
+        let (program, images) = (by_hand(name), images.each_ref().map(image_ref));
+        let encoded = match method {
+            Method::References => block::encode_by_references(&program, &images, &[None, Some(Reference { image: 0, turn: 6, down: 3, right: -2 })]),
+            _ => block::encode_as(method, &program, &images),
+        };
+        let encoded = encoded.expect("images fit their Program");
         (name, of_bytes(&encoded.bytes).to_string()[..16].to_owned())
     });
     assert_eq!(coded.each_ref().map(|(name, digest)| (*name, digest.as_str())), known);

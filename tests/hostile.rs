@@ -79,6 +79,13 @@ fn lanes() -> Sound {
     sound
 }
 
+/// The same, the second image coded given the first.
+fn references() -> Sound {
+    let sound = small_by(Method::References, "gray8", &by_hand("gray8"));
+    assert_eq!(read(&sound.bytes, &LIMITS).expect("a sound archive"), sound.files);
+    sound
+}
+
 /// The same of 16-bit samples, whose values are said.
 fn deep() -> Sound {
     let mut program = by_hand("gray16");
@@ -147,7 +154,7 @@ fn flipped(bytes: &[u8], at: usize, bit: usize) -> Vec<u8> {
 #[test]
 fn every_prefix_is_truncated() {
     let _guard = among_others();
-    for sound in [&tiny(), &lanes(), &deep(), learned(), &of_numbers()] {
+    for sound in [&tiny(), &lanes(), &references(), &deep(), learned(), &of_numbers()] {
         for cut in 0..sound.bytes.len() {
             let error = read(&sound.bytes[..cut], &LIMITS).expect_err("half an archive");
             assert_eq!(error.kind(), kolmo_codec::ErrorKind::Truncated, "cut at {cut}: {error}");
@@ -158,7 +165,7 @@ fn every_prefix_is_truncated() {
 #[test]
 fn every_bit_flip_is_noticed() {
     let _guard = among_others();
-    for sound in [&tiny(), &lanes(), &deep(), learned(), &of_numbers()] {
+    for sound in [&tiny(), &lanes(), &references(), &deep(), learned(), &of_numbers()] {
         let contents = contents(sound);
         (0..sound.bytes.len() * 8).into_par_iter().for_each(|bit| {
             let bad = flipped(&sound.bytes, bit / 8, bit % 8);
@@ -171,8 +178,8 @@ fn every_bit_flip_is_noticed() {
 fn flips_behind_a_right_digest_never_lie() {
     let _guard = among_others();
     let mut noise = Noise::new(1);
-    let (tiny, lanes, learned, numbers) = (tiny(), lanes(), learned(), of_numbers());
-    let every = [&tiny, &lanes, &numbers].into_iter().flat_map(|sound| (0..sound.bytes.len() * 8).map(move |bit| (sound, bit)));
+    let (tiny, lanes, references, learned, numbers) = (tiny(), lanes(), references(), learned(), of_numbers());
+    let every = [&tiny, &lanes, &references, &numbers].into_iter().flat_map(|sound| (0..sound.bytes.len() * 8).map(move |bit| (sound, bit)));
     let some = (0..learned.bytes.len()).map(|byte| (learned, byte * 8 + noise.below(8) as usize));
     let flips: Vec<(&Sound, usize)> = every.chain(some).collect();
     let passed: usize = flips

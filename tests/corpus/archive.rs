@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use kolmo_codec::block::Method;
-use kolmo_codec::block::{self, ImageRef};
+use kolmo_codec::block::{self, ImageRef, Reference};
 use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, Reader, RecipeBook, Writer, block_digest};
 use kolmo_codec::general::{self, GeneralMethod};
 use kolmo_codec::limits::Limits;
@@ -43,12 +43,19 @@ pub(crate) fn of_images(program: &Program, images: &[Image; 2]) -> Sound {
     of_images_by(Method::Direct, program, images)
 }
 
+/// How the second image looks at the first by [`Method::References`].
+const REFERENCE: Reference = Reference { image: 0, turn: 1, down: -1, right: 2 };
+
 /// The same, coded by `method`.
 pub(crate) fn of_images_by(method: Method, program: &Program, images: &[Image; 2]) -> Sound {
     let files = images.each_ref().map(|image| png(image, LIBPNG));
     let texts = [&b"first, first, first, first"[..], b"second, second, second, second"];
     let refs = images.each_ref().map(image_ref);
-    let payload = block::encode_as(method, program, &refs).expect("images fit the Program").bytes;
+    let encoded = match method {
+        Method::References => block::encode_by_references(program, &refs, &[None, Some(REFERENCE)]),
+        _ => block::encode_as(method, program, &refs),
+    };
+    let payload = encoded.expect("images fit the Program").bytes;
     let coded = coded(program);
     let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[(images[0].layout.code(), &coded)]).expect("a Program fits");
     let digests = files.each_ref().map(|file| of_bytes(file).0);

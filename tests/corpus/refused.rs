@@ -2,12 +2,11 @@
 
 use kolmo::ErrorKind::{self, Corrupt, LimitExceeded, Truncated, Unsupported};
 use kolmo::options::Limits;
-use kolmo_codec::block::Method;
 use kolmo_codec::container::{HEADER_BYTES, TRAILER_BYTES};
 use kolmo_codec::general;
 use kolmo_codec::program::{Dense, Program};
 
-use crate::corpus::archive::{small, small_by};
+use crate::corpus::archive::small;
 use crate::corpus::forge::{Column, Columns, Sections, resealed, run, varint};
 use crate::corpus::program::{by_hand, coded};
 
@@ -71,9 +70,9 @@ fn coded_program(change: impl Fn(&mut Program)) -> Vec<u8> {
     })
 }
 
-/// A sound archive whose images are coded by lanes, with their payload changed.
-fn lanes(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
-    let mut sections = Sections::of(&small_by(Method::Lanes, "gray8", &by_hand("gray8")).bytes);
+/// A sound archive with the payload of its first block changed.
+fn payload(sound: &[u8], change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut sections = Sections::of(sound);
     let mut columns = Columns::of(&sections.index);
     // The texts lie in one zstd frame behind it.
     let texts = general::encode(b"first, first, first, firstsecond, second, second, second").expect("zstd has memory").1.len();
@@ -94,7 +93,7 @@ fn replaced(bytes: &[u8], at: usize, value: u8) -> Vec<u8> {
 
 /// All of them.
 pub(crate) fn refused() -> Vec<Refused> {
-    [frames(), sections(), indices(), blocks(), paths(), programs(), recipes()].concat()
+    [frames(), sections(), indices(), paths(), programs(), recipes()].concat()
 }
 
 fn frames() -> Vec<Refused> {
@@ -217,15 +216,49 @@ fn indices() -> Vec<Refused> {
     ]
 }
 
-fn blocks() -> Vec<Refused> {
+/// Golden archives with their payload damaged, which need no bytes of their own: `lanes` of format 1.4, and `references` of 1.5, whose table begins
+/// `00 01 turn down right`.
+pub(crate) fn damaged(lanes: &[u8], references: &[u8]) -> Vec<Refused> {
+    let (lane, table) = (|change: &dyn Fn(&mut Vec<u8>)| payload(lanes, change), |change: &dyn Fn(&mut Vec<u8>)| payload(references, change));
+    let entry = |bytes: &'static [u8]| {
+        table(&|payload| {
+            payload.splice(..5, bytes.iter().copied());
+        })
+    };
+    const SAYS: &str = "references of a block";
+    let called = |sound: &[u8], method: u64| {
+        let mut sections = Sections::of(sound);
+        let mut columns = Columns::of(&sections.index);
+        columns.set(Column::BlockMethods, [run(method, 1), run(1, 1)].concat());
+        sections.index = columns.bytes();
+        sections.archive()
+    };
     vec![
-        ("lanes_of_fifteen_states.kolmo", Corrupt, "length of a block", lanes(|payload| payload.truncate(120))),
-        ("lanes_of_half_a_word.kolmo", Corrupt, "length of a block", lanes(|payload| payload.push(0))),
-        ("lanes_state_too_low.kolmo", Corrupt, "states of a block", lanes(|payload| payload[4..8].fill(0))),
-        ("lanes_word_missing.kolmo", Corrupt, "code of a block", lanes(|payload| payload.truncate(payload.len() - 4))),
-        ("lanes_word_left_over.kolmo", Corrupt, "end of a block", lanes(|payload| payload.extend([1, 2, 3, 4]))),
-        ("lanes_that_end_elsewhere.kolmo", Corrupt, "end of a block", lanes(|payload| payload[125] ^= 1)),
-        ("direct_block_called_lanes.kolmo", Corrupt, "length of a block", column(Column::BlockMethods, &[run(2, 1), run(1, 1)].concat())),
+        ("lanes of fifteen states", Corrupt, "length of a block", lane(&|payload| payload.truncate(120))),
+        ("lanes of half a word", Corrupt, "length of a block", lane(&|payload| payload.push(0))),
+        ("a state of lanes too low", Corrupt, "states of a block", lane(&|payload| payload[4..8].fill(0))),
+        ("lanes, a word missing", Corrupt, "code of a block", lane(&|payload| payload.truncate(payload.len() - 4))),
+        ("lanes, a word left over", Corrupt, "end of a block", lane(&|payload| payload.extend([1, 2, 3, 4]))),
+        (
+            "lanes that end elsewhere",
+            Corrupt,
+            "end of a block",
+            lane(&|payload| {
+                let at = payload.len() - 45;
+                payload[at] ^= 1;
+            }),
+        ),
+        ("a direct block called lanes", Corrupt, "length of a block", called(&sound(), 2)),
+        ("references called adaptive", Corrupt, "length of a block", called(references, 1)),
+        ("an image that refers to itself or a later one", Corrupt, SAYS, entry(&[1, 0, 0, 0, 0])),
+        ("a reference before the first image", Corrupt, SAYS, entry(&[0, 2, 0, 0, 0])),
+        ("a reference 2^32 images back", Corrupt, SAYS, entry(&[0, 0x80, 0x80, 0x80, 0x80, 0x10, 0, 0, 0])),
+        ("a ninth symmetry", Corrupt, SAYS, entry(&[0, 1, 8, 0, 0])),
+        ("a reference moved too far", Corrupt, SAYS, entry(&[0, 1, 0, 0x82, 0x80, 0x04, 0])),
+        ("a reference turned another way", Corrupt, "code of a block", entry(&[0, 1, 3, 0, 0])),
+        ("no reference where there was one", Corrupt, "code of a block", entry(&[0, 0])),
+        ("a table cut short", Truncated, SAYS, table(&|payload| payload.truncate(3))),
+        ("a table and nothing else", Corrupt, "its digest differs", table(&|payload| payload.truncate(5))),
     ]
 }
 

@@ -10,12 +10,14 @@
     reason = "shapes are validated before the walk, and every index follows from them"
 )]
 
+mod adaptively;
 mod around;
 mod machine;
+mod reference;
 mod ring;
 mod walk;
 
-use crate::adaptive::{Adaptive, Decide, Place, REACH};
+use crate::adaptive::{Place, REACH};
 use crate::cdf::{Found, GROUP, Mixtures};
 use crate::context::Plane;
 use crate::error::Error;
@@ -26,7 +28,11 @@ use crate::range::decoder::RangeDecoder;
 use crate::range::encoder::{RangeEncoder, cost};
 use crate::rans::{self, RansDecoder};
 use crate::sample::Sample;
+pub use adaptively::encode_by_references;
+use adaptively::{decode_adaptive, encode_adaptively, encode_by_references_by};
 use machine::Code;
+pub(crate) use reference::References;
+pub use reference::{MOST_MOVED, MOST_WAVES, Reference, TURNS};
 use walk::walk;
 
 /// Pixels of a batch; part of the format, since it orders the symbols.
@@ -42,6 +48,8 @@ pub enum Method {
     Lanes,
     /// Binary decisions, each mixed with what the block has shown so far: denser where exact values recur, some times slower.
     Adaptive,
+    /// The same, where some images look at an earlier one of the block ([`Reference`]): for near-duplicates.
+    References,
 }
 
 impl Method {
@@ -51,6 +59,7 @@ impl Method {
         match self {
             Self::Direct | Self::Lanes => "direct",
             Self::Adaptive => "adaptive",
+            Self::References => "near-duplicate",
         }
     }
 
@@ -59,7 +68,7 @@ impl Method {
     fn slope(self, program: &Program) -> usize {
         match self {
             Self::Direct | Self::Lanes => program.slope(),
-            Self::Adaptive => program.slope().max(REACH + 1),
+            Self::Adaptive | Self::References => program.slope().max(REACH + 1),
         }
     }
 
@@ -68,7 +77,7 @@ impl Method {
     const fn most_samples_per_byte(self) -> u64 {
         match self {
             Self::Direct | Self::Lanes => MOST_SAMPLES_PER_BYTE,
-            Self::Adaptive => 4 * MOST_SAMPLES_PER_BYTE,
+            Self::Adaptive | Self::References => 4 * MOST_SAMPLES_PER_BYTE,
         }
     }
 }
@@ -151,15 +160,8 @@ fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageR
     match method {
         Method::Direct => Ok(shares(kernel, program, images, Shares::streamed())?.encoded(method)),
         Method::Lanes => Ok(shares(kernel, program, images, Shares::held())?.encoded(method)),
-        Method::Adaptive if program.is_deep() => Err(Error::InvalidArgument { what: "adaptive coding is for symbols of up to 8 bits" }),
-        Method::Adaptive => {
-            let mut planes = byte_planes(program, images)?;
-            let budget = &mut Budget::new(u64::MAX);
-            let mut coder = RangeEncoder::default();
-            let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-            walk(program, kernel, method.slope(program), &mut planes, budget, &mut Mixed { adaptive, coder: &mut coder })?;
-            Ok(encoded(coder))
-        }
+        Method::Adaptive => encode_adaptively(kernel, program, images, References::default()),
+        Method::References => encode_by_references_by(kernel, program, images, &vec![None; images.len()]),
     }
 }
 
@@ -175,7 +177,7 @@ fn shares(kernel: Kernel, program: &Program, images: &[ImageRef<'_>], shares: Sh
 }
 
 fn shares_of<S: Sample>(kernel: Kernel, program: &Program, planes: &mut [Plane<S>], mut shares: Shares) -> Result<Shares, Error> {
-    walk(program, kernel, Method::Direct.slope(program), planes, &mut Budget::new(u64::MAX), &mut shares)?;
+    walk(program, kernel, Method::Direct.slope(program), planes, &References::default(), &mut Budget::new(u64::MAX), &mut shares)?;
     Ok(shares)
 }
 
@@ -309,34 +311,6 @@ impl<S: Sample> Code<S> for LanesDecode {
     }
 }
 
-/// Symbols as decisions, mixed with what the block has shown so far.
-struct Mixed<C> {
-    adaptive: Adaptive,
-    coder: C,
-}
-
-impl<C: Decide> Code<u8> for Mixed<C> {
-    #[inline]
-    fn code(&mut self, planes: &[Plane], c: usize, places: &[Place], mixtures: &mut Mixtures, symbols: &mut [u8]) -> Result<(), Error> {
-        self.adaptive.code(planes, c, places, mixtures, symbols, &mut self.coder)
-    }
-}
-
-impl Decide for &mut RangeEncoder {
-    #[inline]
-    fn decide(&mut self, p: u32, known: bool) -> Result<bool, Error> {
-        self.encode_decision(known, p);
-        Ok(known)
-    }
-}
-
-impl Decide for RangeDecoder {
-    #[inline]
-    fn decide(&mut self, p: u32, _: bool) -> Result<bool, Error> {
-        self.decode_decision(p)
-    }
-}
-
 /// Decodes the images of a block that was encoded by [`encode`], given their shapes `(height, width)`; samples as [`ImageRef`] has them.
 ///
 /// Damaged bytes give other samples, which only a digest can tell.
@@ -374,7 +348,9 @@ fn decode_by(
         budget.take("samples of a block", samples as u64, bytes_a_sample)?;
     }
     match (&program.wide, method) {
-        (Some(_), Method::Adaptive) if program.is_deep() => Err(Error::Unsupported { what: "block method of deep symbols", found: 1, known: 0 }),
+        (Some(_), Method::Adaptive | Method::References) if program.is_deep() => {
+            Err(Error::Unsupported { what: "block method of deep symbols", found: 1, known: 0 })
+        }
         (Some(wide), _) if program.is_deep() => {
             let planes = decode_whole::<u16>(kernel, method, program, shapes, bytes, budget)?;
             planes.into_iter().map(|plane| wide.samples(plane.into_samples(&program.order).into_iter())).collect()
@@ -382,7 +358,11 @@ fn decode_by(
         (wide, _) => {
             let planes = match method {
                 Method::Direct | Method::Lanes => decode_whole(kernel, method, program, shapes, bytes, budget)?,
-                Method::Adaptive => decode_adaptive(kernel, program, shapes, bytes, budget)?,
+                Method::Adaptive => decode_adaptive(kernel, program, shapes, References::default(), bytes, budget)?,
+                Method::References => {
+                    let (references, bytes) = References::read(bytes, shapes, budget)?;
+                    decode_adaptive(kernel, program, shapes, references, bytes, budget)?
+                }
             };
             let images = planes.into_iter().map(|plane| plane.into_samples(&program.order));
             match wide {
@@ -391,14 +371,6 @@ fn decode_by(
             }
         }
     }
-}
-
-fn decode_adaptive(kernel: Kernel, program: &Program, shapes: &[(usize, usize)], bytes: &[u8], budget: &mut Budget) -> Result<Vec<Plane>, Error> {
-    let mut planes = empty(program, shapes);
-    let coder = RangeDecoder::new(bytes)?;
-    let adaptive = Adaptive::new(kernel, &planes, program.bit_depth, budget)?;
-    walk(program, kernel, Method::Adaptive.slope(program), &mut planes, budget, &mut Mixed { adaptive, coder })?;
-    Ok(planes)
 }
 
 fn decode_whole<S: Sample>(
@@ -413,10 +385,10 @@ fn decode_whole<S: Sample>(
     let slope = method.slope(program);
     if method == Method::Lanes {
         let mut coder = LanesDecode(RansDecoder::new(kernel, bytes)?);
-        walk(program, kernel, slope, &mut planes, budget, &mut coder)?;
+        walk(program, kernel, slope, &mut planes, &References::default(), budget, &mut coder)?;
         coder.0.finish()?;
     } else {
-        walk(program, kernel, slope, &mut planes, budget, &mut DirectDecode(RangeDecoder::new(bytes)?))?;
+        walk(program, kernel, slope, &mut planes, &References::default(), budget, &mut DirectDecode(RangeDecoder::new(bytes)?))?;
     }
     Ok(planes)
 }

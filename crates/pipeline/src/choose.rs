@@ -291,6 +291,7 @@ pub(crate) fn decide(
     tell_sizes(program, &coded_program, about);
     let coded = coded?;
     about.coding = coded.method.name().into();
+    about.referring = coded.referring;
     let mut recipes = RecipeBook::default();
     for &number in &group.items {
         if let Some(picture) = dataset.items[number].picture() {

@@ -1,10 +1,11 @@
 //! Codes images into blocks by a Program.
 
+mod references;
 mod sizes;
 
 use std::path::Path;
 
-use kolmo_codec::block::{self, ImageRef, Method};
+use kolmo_codec::block::{self, Encoded, ImageRef, Method};
 use kolmo_codec::container::block_digest;
 use kolmo_codec::program::Program;
 
@@ -59,8 +60,10 @@ pub(crate) struct CodedBlock<C> {
 /// Images of one group, coded by a Program.
 #[derive(Debug)]
 pub(crate) struct ProgramCoded {
-    /// Direct or adaptive; what is direct is coded by lanes where a block is large.
+    /// Direct or adaptive, or by references where some images are; what is direct is coded by lanes where a block is large.
     pub(crate) method: Method,
+    /// Images that are coded given another one.
+    pub(crate) referring: u64,
     pub(crate) blocks: Spool,
     /// Cross-entropy of the samples, bits.
     pub(crate) ideal_bits: f64,
@@ -77,33 +80,46 @@ pub(crate) fn by_program(
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
     let numbers = &group.items;
-    let mut tried = Tried::default();
-    // Deep symbols are coded directly.
-    let share = match way {
-        Way::Fixed(Method::Adaptive) if !program.is_deep() => {
-            let plan = tried.packed(dataset, numbers, program, ADAPTIVE_GAIN_ASKED, crew)?;
-            return adaptively(dataset, &plan, program, &tried, aside, crew);
-        }
-        Way::IfAdaptiveSaves(share) if !program.is_deep() => share,
-        _ => return directly(dataset, numbers, program, aside, crew),
-    };
-    let direct = directly(dataset, numbers, program, aside, crew)?;
+    match way {
+        // Deep symbols are coded directly.
+        _ if program.is_deep() => directly(dataset, numbers, program, Method::Direct, aside, crew),
+        Way::Fixed(Method::References) => references::wherever_found(dataset, numbers, program, aside, crew),
+        Way::Fixed(Method::Adaptive) => adaptively(dataset, numbers, program, Tried::default(), ADAPTIVE_GAIN_ASKED, aside, crew),
+        Way::Fixed(method) => directly(dataset, numbers, program, method, aside, crew),
+        Way::IfAdaptiveSaves(share) => match references::if_they_pay(dataset, group, program, share, aside, crew)? {
+            Some(coded) => Ok(coded),
+            None => by_share(dataset, numbers, group.mixed, program, share, aside, crew),
+        },
+    }
+}
+
+/// Codes images directly, or adaptively if that saves this `share`. `mixed`: they are of several kinds.
+fn by_share(
+    dataset: &Dataset,
+    numbers: &[usize],
+    mixed: bool,
+    program: &Program,
+    share: f64,
+    aside: &Path,
+    crew: &mut Crew<'_>,
+) -> Result<ProgramCoded, Error> {
+    let direct = directly(dataset, numbers, program, Method::Direct, aside, crew)?;
     // The block in the middle tells whether the others are worth trying: adaptive coding takes several times as long. Where images are of several
     // kinds it tells of one of them only.
     let places = direct.blocks.places();
-    let n_trials = if group.mixed { MIXED_TRIALS.min(places.len()) } else { 1 };
+    let n_trials = if mixed { MIXED_TRIALS.min(places.len()) } else { 1 };
     let trials: Vec<_> = (0..n_trials).filter_map(|trial| places.get((2 * trial + 1) * places.len() / (2 * n_trials))).collect();
     if trials.is_empty() {
         return Ok(direct);
     }
     let before = trials.iter().map(|trial| trial.bytes).sum();
     let trials: Vec<Vec<usize>> = trials.into_iter().map(|trial| trial.items.clone()).collect();
+    let mut tried = Tried::default();
     let bytes: usize = tried.look(dataset, &trials, program, crew)?.into_iter().sum();
     if !adaptive_pays(bytes as u64, before, share) {
         return Ok(direct);
     }
-    let plan = tried.packed(dataset, numbers, program, share.min(ADAPTIVE_GAIN_ASKED), crew)?;
-    let adaptive = adaptively(dataset, &plan, program, &tried, aside, crew)?;
+    let adaptive = adaptively(dataset, numbers, program, tried, share.min(ADAPTIVE_GAIN_ASKED), aside, crew)?;
     Ok(if adaptive_pays(adaptive.blocks.bytes(), direct.blocks.bytes(), share) { adaptive } else { direct })
 }
 
@@ -112,22 +128,31 @@ pub(crate) fn adaptive_pays(adaptive: u64, direct: u64, share: f64) -> bool {
     (adaptive as f64) < direct as f64 * (1.0 - share)
 }
 
-/// In blocks of one size, by lanes where a block is large.
-fn directly(dataset: &Dataset, numbers: &[usize], program: &Program, aside: &Path, crew: &mut Crew<'_>) -> Result<ProgramCoded, Error> {
-    let plan = packed(numbers, |number| dataset.pixels(number), BLOCK_PIXELS);
-    gathered(Method::Direct, &plan, |numbers| encoded(dataset, numbers, program, Method::Direct), aside, crew)
-}
-
-/// In the blocks of a plan.
-fn adaptively(
+/// In blocks of one size; [`Method::Direct`] is by lanes where a block is large.
+fn directly(
     dataset: &Dataset,
-    plan: &[Vec<usize>],
+    numbers: &[usize],
     program: &Program,
-    tried: &Tried,
+    method: Method,
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
-    gathered(Method::Adaptive, plan, |numbers| tried.take(dataset, numbers, program), aside, crew)
+    let plan = packed(numbers, |number| dataset.pixels(number), BLOCK_PIXELS);
+    gathered(method, &plan, |numbers| encoded(dataset, numbers, program, method), aside, crew)
+}
+
+/// In blocks of a size that suits; see [`Tried::packed`].
+fn adaptively(
+    dataset: &Dataset,
+    numbers: &[usize],
+    program: &Program,
+    mut tried: Tried,
+    saves: f64,
+    aside: &Path,
+    crew: &mut Crew<'_>,
+) -> Result<ProgramCoded, Error> {
+    let plan = tried.packed(dataset, numbers, program, saves, crew)?;
+    gathered(Method::Adaptive, &plan, |numbers| tried.take(dataset, numbers, program), aside, crew)
 }
 
 /// The blocks of a plan, coded by `coded`.
@@ -138,7 +163,7 @@ fn gathered(
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
-    let mut all = ProgramCoded { method, blocks: Spool::new(aside), ideal_bits: 0.0, subpixels: 0 };
+    let mut all = ProgramCoded { method, referring: 0, blocks: Spool::new(aside), ideal_bits: 0.0, subpixels: 0 };
     crew.each("encoding", plan, coded, |(block, ideal_bits, subpixels)| {
         all.ideal_bits += ideal_bits as f64 / 65_536.0;
         all.subpixels += subpixels;
@@ -152,13 +177,22 @@ type Coded = (CodedBlock<Method>, u64, u64);
 
 /// Codes images as one block.
 fn encoded(dataset: &Dataset, numbers: &[usize], program: &Program, method: Method) -> Result<Coded, Error> {
+    encoded_by(dataset, numbers, |images| match method {
+        Method::Direct => block::encode_directly(program, images),
+        method => Ok((method, block::encode_as(method, program, images)?)),
+    })
+}
+
+/// The same by `encode`.
+fn encoded_by(
+    dataset: &Dataset,
+    numbers: &[usize],
+    encode: impl Fn(&[ImageRef<'_>]) -> Result<(Method, Encoded), kolmo_codec::Error>,
+) -> Result<Coded, Error> {
     let images = numbers.iter().map(|&number| dataset.open(number)).collect::<Result<Vec<_>, Error>>()?;
     let refs: Vec<ImageRef<'_>> =
         images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples }).collect();
-    let (method, encoded) = match method {
-        Method::Direct => block::encode_directly(program, &refs)?,
-        method => (method, block::encode_as(method, program, &refs)?),
-    };
+    let (method, encoded) = encode(&refs)?;
     let digest = block_digest(&encoded.bytes, numbers.iter().map(|&number| &dataset.digest(number).0));
     let subpixels = images.iter().map(|image| image.subpixels()).sum::<u64>();
     Ok((CodedBlock { coding: method, bytes: encoded.bytes, digest, items: numbers.to_vec() }, encoded.ideal_bits, subpixels))

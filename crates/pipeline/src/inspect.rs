@@ -23,7 +23,7 @@ use crate::summary::{BaseSummary, InspectProgram, InspectSummary, ItemSummary};
 fn expected_speed(program: &Program, method: Method) -> f64 {
     let besides = match method {
         Method::Lanes => 55.0,
-        Method::Adaptive => 1_000.0,
+        Method::Adaptive | Method::References => 1_000.0,
         _ => 115.0,
     };
     1e3 / (besides + program.macs_per_pixel() as f64 / program.channels() as f64 / 165.0)

@@ -35,6 +35,7 @@ mod inspect;
 mod item;
 mod kinds;
 mod learn;
+mod near;
 pub mod network;
 pub mod observe;
 pub mod options;

@@ -125,8 +125,10 @@ pub struct ProgramSummary {
     pub rates: RatesSummary,
     /// Size of the Program by coder.
     pub sizes: ProgramSizes,
-    /// How samples are coded under it: `direct` or `adaptive`.
+    /// How samples are coded under it: `direct`, `adaptive`, or `near-duplicate` if some images are coded given another one.
     pub coding: String,
+    /// Images that are coded given another one.
+    pub referring: u64,
     /// Name of the built-in Program that it is.
     pub prior: Option<String>,
     /// The ways of coding the group that were looked at.

@@ -1,5 +1,7 @@
 //! Whole conversations with the façade, without learning: Programs are given.
 
+mod near;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -70,8 +70,12 @@ impl Report {
             let wrong = || kolmo_codec::Error::Corrupt { what: "index: the Program of a block", offset: Some(block.offset) };
             let program = usize::try_from(program).ok().and_then(|program| programs.get_mut(program)).ok_or_else(wrong)?;
             let layout: kolmo_data::layout::Layout = program.layout.parse().map_err(|_| wrong())?;
-            // Small blocks beside large ones are coded another way; the large ones say how.
-            program.method = if program.method == Some(Method::Lanes) { program.method } else { Some(method) };
+            // Blocks of near-duplicates may stand beside others; small blocks beside large ones are coded another way, and the large ones say how.
+            program.method = match program.method {
+                before @ Some(Method::References) => before,
+                before @ Some(Method::Lanes) if method != Method::References => before,
+                _ => Some(method),
+            };
             program.payload_bytes = program.payload_bytes.saturating_add(block.coded_bytes);
             for part in reader.parts(number) {
                 let item = usize::try_from(part.item).ok().and_then(|item| index.items.get(item));

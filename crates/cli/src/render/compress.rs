@@ -322,9 +322,12 @@ fn expand(page: &mut Page, summary: &CompressSummary) {
         percent(overhead)
     );
     page.step(4, "expand", &text, Some(seconds));
-    let ways: Vec<String> =
-        summary.programs.iter().filter(|program| program.kept).map(|program| format!("{} {}", label(program), shown(&program.coding))).collect();
-    if summary.programs.iter().any(|program| program.kept && program.coding == "adaptive") {
+    let way = |program: &ProgramSummary| match program.referring {
+        0 => format!("{} {}", label(program), shown(&program.coding)),
+        referring => format!("{} {}, {} given another", label(program), shown(&program.coding), counted(referring, "image", "images")),
+    };
+    let ways: Vec<String> = summary.programs.iter().filter(|program| program.kept).map(way).collect();
+    if summary.programs.iter().any(|program| program.kept && program.coding != "direct") {
         page.line(&format!("coding: {}", ways.join(", ")));
     }
     page.line(&format!(

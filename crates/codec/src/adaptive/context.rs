@@ -24,7 +24,7 @@ pub(crate) const fn spread(mut hash: u32) -> u32 {
 }
 
 #[inline(always)]
-fn hash(parts: [i32; 5]) -> u32 {
+pub(super) fn hash(parts: [i32; 5]) -> u32 {
     parts.iter().zip(ODD).fold(0, |sum: u32, (&part, odd)| sum.wrapping_add(part.cast_unsigned().wrapping_mul(odd)))
 }
 
@@ -35,18 +35,18 @@ type Six = [i32; 6];
 /// What is known around a sample of channel `now`.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
-    now: usize,
+    pub(super) now: usize,
     /// For each channel.
-    around: [Six; MAX_CHANNELS],
+    pub(super) around: [Six; MAX_CHANNELS],
     /// Samples of the channels already coded in this pixel.
-    here: [i32; MAX_CHANNELS],
+    pub(super) here: [i32; MAX_CHANNELS],
 }
 
 /// Further places, as rows up and columns right: these four, and eight more where there is room.
-const FURTHER: [(usize, isize); 4] = [(1, 2), (2, 1), (1, -2), (2, -1)];
-const FURTHEST: [(usize, isize); 8] = [(0, -3), (3, 0), (2, 2), (2, -2), (3, 1), (3, -1), (0, -4), (1, -3)];
+pub(super) const FURTHER: [(usize, isize); 4] = [(1, 2), (2, 1), (1, -2), (2, -1)];
+pub(super) const FURTHEST: [(usize, isize); 8] = [(0, -3), (3, 0), (2, 2), (2, -2), (3, 1), (3, -1), (0, -4), (1, -3)];
 /// West, north, north-west, north-east.
-const NEAREST: [(usize, isize); 4] = [(0, -1), (1, 0), (1, -1), (1, 1)];
+pub(super) const NEAREST: [(usize, isize); 4] = [(0, -1), (1, 0), (1, -1), (1, 1)];
 
 /// Whether all places around a pixel lie inside the image, so that none of them needs to be asked.
 #[inline(always)]
@@ -56,14 +56,14 @@ pub(crate) const fn is_inside(plane: &Plane, place: &Place) -> bool {
 
 /// Index of an earlier sample, if it lies inside the image.
 #[inline(always)]
-fn index<const INSIDE: bool>(plane: &Plane, place: &Place, (up, dx): (usize, isize), c: usize) -> Option<usize> {
+pub(super) fn index<const INSIDE: bool>(plane: &Plane, place: &Place, (up, dx): (usize, isize), c: usize) -> Option<usize> {
     let x = place.x.wrapping_add_signed(dx);
     if INSIDE || x < plane.width && place.y >= up { Some(((place.y - up) * plane.width + x) * plane.channels + c) } else { None }
 }
 
 /// An earlier sample, if it lies inside the image.
 #[inline(always)]
-fn value<const INSIDE: bool>(plane: &Plane, place: &Place, at: (usize, isize), c: usize) -> Option<i32> {
+pub(super) fn value<const INSIDE: bool>(plane: &Plane, place: &Place, at: (usize, isize), c: usize) -> Option<i32> {
     index::<INSIDE>(plane, place, at, c).map(|at| plane.samples[at].into())
 }
 

@@ -1,7 +1,7 @@
 //! Least squares that follow an image: a linear correction of the Program's mean, fitted to the strip of rows it is used in.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "strips are counted before the walk; ranges stand beside the sums")]
 
-use crate::block::BATCH;
+use crate::block::{BATCH, References};
 use crate::context::{MAX_CHANNELS, Plane};
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -100,20 +100,24 @@ pub(crate) struct Fits {
 
 impl Fits {
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables, reason = "only x86-64 has a choice of instructions"))]
-    pub(crate) fn new(kernel: Kernel, planes: &[Plane], budget: &mut Budget) -> Result<Self, Error> {
+    pub(crate) fn new(kernel: Kernel, planes: &[Plane], references: &References, budget: &mut Budget) -> Result<Self, Error> {
         // Images without pixels have no rows.
         let height = |plane: &Plane| if plane.width == 0 { 0 } else { plane.height };
         budget.take("rows of a block", planes.iter().map(|plane| height(plane) as u64).sum(), size_of::<u32>() as u64)?;
-        let (mut first_rows, mut strips, mut fresh) = (Vec::with_capacity(planes.len()), Vec::new(), Vec::new());
-        let mut pixels = LEAST_PIXELS;
-        for plane in planes {
-            first_rows.push(strips.len());
+        let (mut first_rows, mut strips, mut fresh) = (vec![0; planes.len()], Vec::new(), Vec::new());
+        let (mut pixels, mut last) = (LEAST_PIXELS, 0);
+        // What a strip learns is for images of one wave.
+        let in_order = (0..references.waves())
+            .flat_map(|wave| (0..planes.len()).filter(move |&image| references.wave(image) == wave).map(move |image| (image, wave)));
+        for (image, wave) in in_order {
+            let plane = &planes[image];
+            first_rows[image] = strips.len();
             let mut rows = 0;
             for y in 0..height(plane) {
-                let ends = if y == 0 { pixels >= LEAST_PIXELS } else { rows >= STRIP.0 && pixels >= STRIP.1 };
+                let ends = if y == 0 { pixels >= LEAST_PIXELS || wave != last } else { rows >= STRIP.0 && pixels >= STRIP.1 };
                 if ends {
                     fresh.push(y == 0);
-                    (rows, pixels) = (0, 0);
+                    (rows, pixels, last) = (0, 0, wave);
                 }
                 // As many as there are rows: they were paid for.
                 strips.push(fresh.len() as u32 - 1);

@@ -16,7 +16,8 @@ pub(crate) struct Lane {
     pub(crate) centre: i32,
     pub(crate) correction: i32,
     pub(crate) expert: Expert,
-    /// Choices among the sets of mixer weights.
+    /// Choices among the sets of mixer weights: those of images with a reference stand behind the others.
+    pub(crate) first_set: usize,
     pub(crate) activity: usize,
     pub(crate) equal: usize,
     pub(crate) apart: usize,

@@ -21,8 +21,10 @@ pub(crate) struct Mixer {
 struct Set([i32; INPUTS]);
 
 impl Mixer {
-    pub(crate) fn new(sets: usize, weights: [i32; INPUTS]) -> Self {
-        Self { sets: vec![Set(weights); sets], seen: vec![0; sets] }
+    /// So many sets for each of `first`, which are the weights that they begin with.
+    pub(crate) fn new(sets: usize, first: &[[i32; INPUTS]]) -> Self {
+        let all: Vec<Set> = first.iter().flat_map(|&weights| std::iter::repeat_n(Set(weights), sets)).collect();
+        Self { seen: vec![0; all.len()], sets: all }
     }
 
     /// Moves a set by `error` (decision minus its probability, unit 2^-16); fast at first.

@@ -49,7 +49,7 @@ fn counters_approach_what_they_see() {
 
 #[test]
 fn a_mixer_finds_the_input_that_knows() {
-    let mut mixers: [Mixer; KINDS] = std::array::from_fn(|_| Mixer::new(1, [0; INPUTS]));
+    let mut mixers: [Mixer; KINDS] = std::array::from_fn(|_| Mixer::new(1, &[[0; INPUTS]]));
     let mut state = 1u64;
     for _ in 0..4000 {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -80,7 +80,7 @@ fn linear(state: &mut u64) -> ([i16; fit::INPUTS], i32) {
 #[test]
 fn a_fit_learns_a_linear_rule() {
     let plane = Plane::blank(100, 100, 1);
-    let mut fits = Fits::new(Kernel::best(), &[plane], &mut Budget::new(1 << 20)).expect("room");
+    let mut fits = Fits::new(Kernel::best(), &[plane], &References::default(), &mut Budget::new(1 << 20)).expect("room");
     let fit = fits.find(0, 0, 0);
     let mut state = 9u64;
     for _ in 0..100 {
@@ -101,7 +101,7 @@ fn a_fit_learns_a_linear_rule() {
 fn small_images_share_strips_and_none_outgrows_its_pixels() {
     let strips = |shapes: &[(usize, usize)]| {
         let planes: Vec<Plane> = shapes.iter().map(|&(height, width)| Plane::blank(height, width, 1)).collect();
-        let mut fits = Fits::new(Kernel::best(), &planes, &mut Budget::new(1 << 24)).expect("room");
+        let mut fits = Fits::new(Kernel::best(), &planes, &References::default(), &mut Budget::new(1 << 24)).expect("room");
         let rows = shapes.iter().enumerate().flat_map(|(image, &(height, width))| (0..if width == 0 { 0 } else { height }).map(move |y| (image, y)));
         rows.map(|(image, y)| fits.find(image, y, 0)).max().map_or(0, |last| last + 1)
     };
@@ -109,7 +109,10 @@ fn small_images_share_strips_and_none_outgrows_its_pixels() {
     assert_eq!(strips(&[(100, 100)]), 5, "21 rows each");
     assert_eq!(strips(&[(64, 768)]), 4, "16 rows each");
     assert_eq!(strips(&[(5000, 1), (1 << (usize::BITS * 5 / 8), 0)]), 3);
-    assert!(matches!(Fits::new(Kernel::best(), &[Plane::blank(1 << 12, 1, 1)], &mut Budget::new(1 << 12)), Err(Error::LimitExceeded { .. })));
+    assert!(matches!(
+        Fits::new(Kernel::best(), &[Plane::blank(1 << 12, 1, 1)], &References::default(), &mut Budget::new(1 << 12)),
+        Err(Error::LimitExceeded { .. })
+    ));
 }
 
 #[test]

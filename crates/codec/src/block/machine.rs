@@ -29,6 +29,9 @@ pub(super) struct Cell {
 
 /// Codes symbols under the distributions that a Program gives.
 pub(super) trait Code<S> {
+    /// Called before the first pixel of a wave: the images of those before are complete.
+    fn begin(&mut self, _: &[Plane<S>], _wave: usize) {}
+
     /// Codes channel `c` (in coding order) of the pixels of a batch. `symbols` are those in the planes, which only an encoder knows; afterwards they are
     /// those that were coded.
     fn code(&mut self, planes: &[Plane<S>], c: usize, places: &[Place], mixtures: &mut Mixtures, symbols: &mut [S]) -> Result<(), Error>;

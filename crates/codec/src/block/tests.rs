@@ -4,10 +4,10 @@ use super::*;
 use crate::program::{Dense, Head, Stage, Tap, Wide};
 use crate::{Limits, program};
 
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, bound: u32) -> u32 {
+    pub(super) fn roll(&mut self, bound: u32) -> u32 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 33) as u32) % bound
     }
@@ -24,7 +24,7 @@ impl Dice {
 }
 
 /// A Program of random weights: predictions are poor, but every wire is in use.
-fn random_program(dice: &mut Dice, channels: u8, bit_depth: u8) -> Program {
+pub(super) fn random_program(dice: &mut Dice, channels: u8, bit_depth: u8) -> Program {
     random_wide_program(dice, channels, bit_depth, None)
 }
 

@@ -51,7 +51,8 @@ const fn program_method(code: u64) -> Result<Method, Error> {
         0 => Ok(Method::Direct),
         1 => Ok(Method::Adaptive),
         2 => Ok(Method::Lanes),
-        found => Err(Error::Unsupported { what: "block method", found, known: 2 }),
+        3 => Ok(Method::References),
+        found => Err(Error::Unsupported { what: "block method", found, known: 3 }),
     }
 }
 
@@ -133,6 +134,7 @@ impl Index {
             BlockCoding::Program { method: Method::Direct, .. } => 0,
             BlockCoding::Program { method: Method::Adaptive, .. } => 1,
             BlockCoding::Program { method: Method::Lanes, .. } => 2,
+            BlockCoding::Program { method: Method::References, .. } => 3,
             BlockCoding::General(method) => method_code(method),
         });
         let mut coded = Vec::new();
