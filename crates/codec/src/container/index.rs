@@ -32,7 +32,7 @@ pub enum Content {
         /// Number of the recipe that makes the file of its samples.
         recipe: u32,
     },
-    /// Bytes, kept the general way. Longer than [`PIECE_BYTES`], they go on in the blocks that follow.
+    /// Bytes, kept the general way. Longer than [`PIECE_BYTES`](super::PIECE_BYTES), they go on in the blocks that follow.
     General {
         /// Number of the (first) block.
         block: u32,

@@ -3,7 +3,8 @@
 use kolmo_data::layout::Image;
 
 use super::*;
-use crate::dataset;
+use crate::dataset::{self, Loading};
+use crate::files;
 use crate::near::runs;
 use crate::options::Method;
 use crate::work::Crew;
@@ -83,8 +84,8 @@ fn images_that_are_read_again_find_each_other() {
 fn runs_of(scene: &Scene) -> Vec<crate::near::Run> {
     let (stop, mut observer) = (StopFlag::default(), Silent);
     let mut crew = Crew::new(1, &stop, &mut observer).unwrap();
-    let entries = dataset::list(&scene.at("in"), &[], &mut crew).unwrap();
-    let dataset = dataset::load(&entries, Fidelity::Files, 0, 1 << 20, &mut crew).unwrap();
+    let listed = files::list(&scene.at("in"), &[], &mut crew).unwrap();
+    let dataset = dataset::load(listed, &Loading::new(&scene.options()), &mut crew).unwrap();
     runs(&dataset, &dataset.groups[0].items, &mut crew).unwrap()
 }
 
