@@ -160,6 +160,18 @@ impl Loading {
         }
     }
 
+    /// Whether what is known of all `files` leaves a quarter of the memory to work with.
+    fn check(&self, files: usize, known: u64) -> Result<(), Error> {
+        if known <= self.memory_bytes / 4 * 3 {
+            return Ok(());
+        }
+        let (mebibytes, enough) = (known >> 20, (known / 3 * 4 >> 20) + 1);
+        let what = format!(
+            "what has to be known of {files} files takes {mebibytes} MiB, too much of --max-memory; give --max-memory {enough}MiB, or compress parts of the folder into archives of their own"
+        );
+        Err(Error::InvalidArgument { what })
+    }
+
     /// Bytes of samples that may be held beside `known` bytes: coding and training have half of the memory, and learning makes planes of all samples.
     fn room(&self, known: u64) -> u64 {
         self.sample_bytes.min((self.memory_bytes / 2).saturating_sub(known) / 2)
@@ -172,6 +184,7 @@ impl Loading {
 pub(crate) fn load(listed: Listed, how: &Loading, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
     let Listed { files, sizes } = listed;
     let known = (files.len() as u64).saturating_mul(ITEM_BYTES).saturating_add(files.path_bytes());
+    how.check(files.len(), known)?;
     let (mut items, mut facts, mut recipes) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()), RecipeBook::default());
     let mut room = Room::new(how.room(known));
     let numbers: Vec<usize> = (0..files.len()).collect();

@@ -353,3 +353,14 @@ fn unusable_inputs_are_named() {
     assert_eq!(missing.kind(), ErrorKind::Io);
     assert_eq!(scene.names(), ["gray.kprog", "in"]);
 }
+
+#[test]
+fn more_files_than_memory_can_tell_apart_are_refused() {
+    let scene = Scene::new();
+    scene.fill();
+    let options = CompressOptions { limits: Limits { memory_bytes: 4096, ..Limits::default() }, ..scene.options() };
+    let error = compress(&scene.at("in"), &scene.at("x"), &options, &mut Silent).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.to_string().contains("--max-memory 1MiB"), "{error}");
+    assert!(!scene.at("x").exists());
+}
