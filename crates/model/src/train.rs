@@ -284,7 +284,12 @@ impl<'a, S: Sample> Trainer<'a, S> {
                 if let Some(place) = &self.run.checkpoint {
                     place.save(&self.net(&weights), &checkpoint::Progress { plan: self.plan.clone(), step, seed: self.run.seed })?;
                 }
-                if self.check(&weights, rounded, &mut best) && schedule.end_phase(step) {
+                let (rate, stalled) = self.check(&weights, rounded, &mut best);
+                if let Some(float) = float.as_ref().filter(|_| levels.is_none() && Self::has_failed(rounded, rate, best.as_ref())) {
+                    tracing::debug!(rate, "tuning begins again, rounded as finely as can be");
+                    (weights, rounded, best, optimiser) = (float.clone(), Some(Levels::FINEST), None, Optimiser::new(&self.plan.shape));
+                    self.check(&weights, rounded, &mut best);
+                } else if stalled && schedule.end_phase(step) {
                     stopped = "early_stop";
                 }
             }
@@ -350,8 +355,8 @@ impl<'a, S: Sample> Trainer<'a, S> {
         (bits, batch.samples.len(), net.gradient(&gradients))
     }
 
-    /// Measures the network on the checked images; tells whether the phase has stopped making progress.
-    fn check(&self, weights: &[f32], rounded: Option<Levels>, best: &mut Option<Best>) -> bool {
+    /// Measures the network on the checked images: their rate, and whether the phase has stopped making progress.
+    fn check(&self, weights: &[f32], rounded: Option<Levels>, best: &mut Option<Best>) -> (f64, bool) {
         let rate = evaluate::network(weights, &self.sampler, &self.checked, self.set.alphabet(), rounded);
         tracing::debug!(rate, ?rounded, "checked");
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.rate);
@@ -360,7 +365,7 @@ impl<'a, S: Sample> Trainer<'a, S> {
             Some(best) if rate >= best.rate => best.checks_since = checks_since,
             _ => *best = Some(Best { weights: weights.to_vec(), rate, checks_since }),
         }
-        checks_since >= PATIENCE
+        (rate, checks_since >= PATIENCE)
     }
 
     fn lower(&self, weights: &[f32], levels: Levels) -> Result<Program, Error> {
