@@ -300,8 +300,8 @@ impl<'a, S: Sample> Trainer<'a, S> {
         self.check(&weights, rounded, &mut best);
         let tuned = settle(weights, &mut best);
         let float = float.unwrap_or_else(|| tuned.clone());
-        // An end before tuning leaves the choice to be made.
-        let fineness = rounded.or(levels).map_or_else(|| self.levels(&float), Ok)?;
+        // Coarse weights need tuning: without, they are as fine as can be.
+        let fineness = rounded.or(levels).unwrap_or(Levels::FINEST);
         let quantised = self.lower(&float, fineness)?;
         let program = if rounded.is_some() { self.lower(&tuned, fineness)? } else { quantised.clone() };
         let rates = self.measured.each_ref().map(|planes| match planes.is_empty() {

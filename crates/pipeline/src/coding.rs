@@ -152,7 +152,7 @@ fn adaptively(
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
     let plan = tried.packed(dataset, numbers, program, saves, crew)?;
-    gathered(Method::Adaptive, &plan, |numbers| tried.take(dataset, numbers, program), aside, crew)
+    gathered(Method::Adaptive, &plan, |numbers| tried.take_adaptive(dataset, numbers, program), aside, crew)
 }
 
 /// The blocks of a plan, coded by `coded`.

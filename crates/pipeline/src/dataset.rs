@@ -165,7 +165,7 @@ impl Loading {
         if known <= self.memory_bytes / 4 * 3 {
             return Ok(());
         }
-        let (mebibytes, enough) = (known >> 20, ((known / 3 * 4) >> 20) + 1);
+        let (mebibytes, enough) = (known.div_ceil(1 << 20), ((known / 3 * 4) >> 20) + 1);
         let what = format!(
             "what has to be known of {files} files takes {mebibytes} MiB, too much of --max-memory; give --max-memory {enough}MiB, or compress parts of the folder into archives of their own"
         );

@@ -23,10 +23,12 @@ impl<S: Sample> Trainer<'_, S> {
         let parts = [&self.set.train, &self.set.validation, &self.set.test];
         let samples: u64 = parts.into_iter().flatten().map(|plane| plane.samples().len() as u64).sum();
         let rate = |rounded| evaluate::network(weights, &self.sampler, &self.checked, self.set.alphabet(), rounded);
-        let mut best: Option<(f64, Levels)> = None;
         let finest = rate(Some(Levels::FINEST));
-        let images = samples as f64 / 8.0 * finest;
-        for levels in Levels::ALL.into_iter().take(if images > LARGE_BYTES { 1 } else { Levels::ALL.len() }) {
+        if samples as f64 / 8.0 * finest > LARGE_BYTES {
+            return Ok(Levels::FINEST);
+        }
+        let mut best: Option<(f64, Levels)> = None;
+        for levels in Levels::ALL {
             let program = encode_program(&self.lower(weights, levels)?.to_bytes()).bytes.len();
             let rounded = if levels == Levels::FINEST { finest } else { rate(Some(levels)) };
             let bytes = program as f64 + samples as f64 / 8.0 * (finest + LEFT * (rounded - finest));

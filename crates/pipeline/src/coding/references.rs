@@ -6,11 +6,10 @@ use kolmo_codec::block::{self, Method};
 use kolmo_codec::program::Program;
 
 use super::sizes::Tried;
-use super::{ADAPTIVE_GAIN_ASKED, Coded, CodedBlock, ProgramCoded, adaptive_pays, adaptively, by_share, directly};
+use super::{ADAPTIVE_GAIN_ASKED, Coded, ProgramCoded, adaptive_pays, adaptively, by_share, directly};
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::near::{self, Run};
-use crate::spool::Spool;
 use crate::work::Crew;
 
 /// Runs by which references are judged.
@@ -30,7 +29,7 @@ pub(super) fn wherever_found(
     let runs = near::runs(dataset, numbers, crew)?;
     let others = others(numbers, &runs);
     let coded = adaptively(dataset, &others, program, Tried::default(), ADAPTIVE_GAIN_ASKED, aside, crew)?;
-    with_runs(dataset, coded, &runs, program, aside, crew)
+    with_runs(dataset, coded, &runs, program, &Tried::default(), crew)
 }
 
 /// The same, and all others directly or adaptively; nothing if there are no near-duplicates or they take no less for it: some runs are tried, then all is compared with
@@ -49,9 +48,16 @@ pub(super) fn if_they_pay(
     let ways = [Method::References, Method::Adaptive, Method::Direct];
     let trials = (0..n_trials).map(|trial| &runs[(2 * trial + 1) * runs.len() / (2 * n_trials)]);
     let trials: Vec<(&Run, Method)> = trials.flat_map(|run| ways.map(|way| (run, way))).collect();
-    let tried = crew.map("looking", &trials, |&(run, way)| bytes(dataset, run, program, way))?;
-    let of_way = |at: usize| tried.iter().skip(at).step_by(ways.len()).sum::<u64>();
-    let [by_references, adaptive, direct] = [of_way(0), of_way(1), of_way(2)];
+    let coded = crew.map("looking", &trials, |&(run, way)| in_way(dataset, run, program, way))?;
+    let mut tried = Tried::default();
+    let [mut by_references, mut adaptive, mut direct] = [0; 3];
+    for (&(run, way), coded) in trials.iter().zip(coded) {
+        match way {
+            Method::References => by_references += tried.keep(&run.numbers, coded) as u64,
+            Method::Adaptive => adaptive += coded.0.bytes.len() as u64,
+            _ => direct += coded.0.bytes.len() as u64,
+        }
+    }
     let share_of_runs =
         runs.iter().map(|run| near::expected_bits(dataset, &run.numbers)).sum::<f64>() / near::expected_bits(dataset, numbers).max(1.0);
     // Without runs all is 0.
@@ -59,7 +65,7 @@ pub(super) fn if_they_pay(
         return Ok(None);
     }
     let coded = by_share(dataset, &others(numbers, &runs), group.mixed, program, share, aside, crew)?;
-    let coded = with_runs(dataset, coded, &runs, program, aside, crew)?;
+    let coded = with_runs(dataset, coded, &runs, program, &tried, crew)?;
     let direct = directly(dataset, numbers, program, Method::Direct, aside, crew)?;
     Ok(adaptive_pays(coded.blocks.bytes(), direct.blocks.bytes(), share).then_some(coded))
 }
@@ -71,48 +77,37 @@ fn others(numbers: &[usize], runs: &[Run]) -> Vec<usize> {
     numbers.iter().copied().filter(|number| coded.binary_search(number).is_err()).collect()
 }
 
-/// Bytes of a run as one block.
-fn bytes(dataset: &Dataset, run: &Run, program: &Program, way: Method) -> Result<u64, Error> {
-    let block = match way {
-        Method::References => encoded(dataset, run, program)?.0,
-        way => super::encoded(dataset, &run.numbers, program, way)?.0,
-    };
-    Ok(block.bytes.len() as u64)
+/// A run as one block.
+fn in_way(dataset: &Dataset, run: &Run, program: &Program, way: Method) -> Result<Coded, Error> {
+    match way {
+        Method::References => encoded(dataset, run, program),
+        way => super::encoded(dataset, &run.numbers, program, way),
+    }
 }
 
-/// Adds the runs to what is coded of other images.
+/// Adds the runs to what is coded of other images; those that were `tried` are not coded again.
 fn with_runs(
     dataset: &Dataset,
-    others: ProgramCoded,
+    mut all: ProgramCoded,
     runs: &[Run],
     program: &Program,
-    aside: &Path,
+    tried: &Tried,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
     if runs.is_empty() {
-        return Ok(others);
+        return Ok(all);
     }
-    let mut all = ProgramCoded {
-        method: Method::References,
-        blocks: Spool::new(aside),
-        referring: 0,
-        ideal_bits: others.ideal_bits,
-        subpixels: others.subpixels,
-    };
-    others.blocks.each(|place, bytes| {
-        let block = CodedBlock { coding: place.method, bytes: bytes.to_vec(), digest: place.digest, items: place.items.clone() };
-        all.blocks.push(block)
-    })?;
     crew.each(
         "encoding",
         runs,
-        |run| encoded(dataset, run, program),
+        |run| tried.take(&run.numbers, || encoded(dataset, run, program)),
         |(block, ideal_bits, subpixels)| {
             all.ideal_bits += ideal_bits as f64 / 65_536.0;
             all.subpixels += subpixels;
             all.blocks.push(block)
         },
     )?;
+    all.method = Method::References;
     all.referring = runs.iter().flat_map(|run| &run.references).filter(|reference| reference.is_some()).count() as u64;
     Ok(all)
 }

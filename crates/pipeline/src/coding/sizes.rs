@@ -22,27 +22,33 @@ const BEGUN_BYTES: usize = 1 << 15;
 /// Blocks that tell so: two, as few machines have one core.
 const LOOKED_AT: usize = 2;
 
-/// Blocks that were coded adaptively to see what they take, by the numbers of their images: what turns out to be in the plan is not coded again.
+/// Blocks that were coded in one way to see what they take, by the numbers of their images: what turns out to be in the plan is not coded again.
 #[derive(Debug, Default)]
 pub(super) struct Tried(Mutex<BTreeMap<Vec<usize>, Coded>>);
 
 impl Tried {
-    /// The block of these images, coded unless it was already.
-    pub(super) fn take(&self, dataset: &Dataset, numbers: &[usize], program: &Program) -> Result<Coded, Error> {
+    /// The block of these images, by `code` unless it is kept here.
+    pub(super) fn take(&self, numbers: &[usize], code: impl FnOnce() -> Result<Coded, Error>) -> Result<Coded, Error> {
         let known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(numbers);
-        known.map_or_else(|| encoded(dataset, numbers, program, Method::Adaptive), Ok)
+        known.map_or_else(code, Ok)
     }
 
-    /// Codes blocks, one for each of `runs`, and keeps them. Says what each takes, bytes.
+    /// The same, coded adaptively.
+    pub(super) fn take_adaptive(&self, dataset: &Dataset, numbers: &[usize], program: &Program) -> Result<Coded, Error> {
+        self.take(numbers, || encoded(dataset, numbers, program, Method::Adaptive))
+    }
+
+    /// Keeps a block of these images. Says what it takes, bytes.
+    pub(super) fn keep(&mut self, numbers: &[usize], coded: Coded) -> usize {
+        let bytes = coded.0.bytes.len();
+        self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).insert(numbers.to_vec(), coded);
+        bytes
+    }
+
+    /// Codes blocks adaptively, one for each of `runs`, and keeps them. Says what each takes, bytes.
     pub(super) fn look(&mut self, dataset: &Dataset, runs: &[Vec<usize>], program: &Program, crew: &mut Crew<'_>) -> Result<Vec<usize>, Error> {
-        let coded = crew.map("looking", runs, |numbers| self.take(dataset, numbers, program))?;
-        let kept = self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let size = |(numbers, coded): (&Vec<usize>, Coded)| {
-            let bytes = coded.0.bytes.len();
-            kept.insert(numbers.clone(), coded);
-            bytes
-        };
-        Ok(runs.iter().zip(coded).map(size).collect())
+        let coded = crew.map("looking", runs, |numbers| self.take_adaptive(dataset, numbers, program))?;
+        Ok(runs.iter().zip(coded).map(|(numbers, coded)| self.keep(numbers, coded)).collect())
     }
 
     /// Packs images in the smallest blocks, unless larger ones pay where they are tried, in the middle: by a quarter of `saves`, the share of the bytes for which
