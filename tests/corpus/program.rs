@@ -25,6 +25,7 @@ pub(crate) fn by_hand(name: &str) -> Program {
         components: 2,
         spikes: vec![west, north],
         wide: (layout.bit_depth == 16).then(|| Wide { resolution: 4, values: vec![] }),
+        colour: None,
     };
     program.stages[0].layers = vec![dense(program.stage_inputs(0), 2)];
     program.stages.push(Stage { taps: vec![Tap { dy: -1, dx: 1 }], layers: vec![] });

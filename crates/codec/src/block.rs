@@ -12,6 +12,7 @@
 
 mod adaptively;
 mod around;
+mod colours;
 mod machine;
 mod reference;
 mod ring;
@@ -30,6 +31,7 @@ use crate::rans::{self, RansDecoder};
 use crate::sample::Sample;
 pub use adaptively::encode_by_references;
 use adaptively::{decode_adaptive, encode_adaptively, encode_by_references_by};
+use colours::{Seen, Strays};
 use machine::Code;
 pub(crate) use reference::References;
 pub use reference::{MOST_MOVED, MOST_WAVES, Reference, TURNS};
@@ -112,7 +114,8 @@ pub struct ImageRef<'a> {
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// Shape `[height, width, channels]`, each below `2^bit_depth` of the Program; two bytes each, the lower first, where its samples are wide.
+    /// Shape `[height, width, channels]`, each below `2^bit_depth` of the Program; two bytes each, the lower first, where its samples are wide. RGB where it
+    /// has a colour space.
     pub samples: &'a [u8],
 }
 
@@ -135,9 +138,10 @@ pub fn encode_directly(program: &Program, images: &[ImageRef<'_>]) -> Result<(Me
     if samples > MOST_SAMPLES_HELD {
         return Ok((Method::Direct, encode(program, images)?));
     }
-    let shares = shares(Kernel::best(), program, images, Shares::held())?;
+    let seen = Seen::new(program, images)?;
+    let shares = shares(Kernel::best(), program, &seen.images(), Shares::held())?;
     let method = if shares.ideal_bits >> 19 >= LEAST_BYTES_FOR_LANES { Method::Lanes } else { Method::Direct };
-    Ok((method, shares.encoded(method)))
+    Ok((method, seen.complete(shares.encoded(method))))
 }
 
 /// Encodes images under a Program, whole symbols ([`Method::Direct`]).
@@ -157,12 +161,15 @@ pub fn encode_as(method: Method, program: &Program, images: &[ImageRef<'_>]) -> 
 }
 
 fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageRef<'_>]) -> Result<Encoded, Error> {
-    match method {
-        Method::Direct => Ok(shares(kernel, program, images, Shares::streamed())?.encoded(method)),
-        Method::Lanes => Ok(shares(kernel, program, images, Shares::held())?.encoded(method)),
-        Method::Adaptive => encode_adaptively(kernel, program, images, References::default()),
-        Method::References => encode_by_references_by(kernel, program, images, &vec![None; images.len()]),
-    }
+    let seen = Seen::new(program, images)?;
+    let images = &seen.images();
+    let encoded = match method {
+        Method::Direct => shares(kernel, program, images, Shares::streamed())?.encoded(method),
+        Method::Lanes => shares(kernel, program, images, Shares::held())?.encoded(method),
+        Method::Adaptive => encode_adaptively(kernel, program, images, References::default())?,
+        Method::References => encode_by_references_by(kernel, program, images, &vec![None; images.len()])?,
+    };
+    Ok(seen.complete(encoded))
 }
 
 /// What every symbol of the images takes under a Program.
@@ -347,6 +354,7 @@ fn decode_by(
         possible = possible.checked_sub(samples as u64).ok_or(Error::corrupt("shapes of a block, too large for its bytes"))?;
         budget.take("samples of a block", samples as u64, bytes_a_sample)?;
     }
+    let (strays, bytes) = Strays::read(program, shapes, bytes, budget)?;
     match (&program.wide, method) {
         (Some(_), Method::Adaptive | Method::References) if program.is_deep() => {
             Err(Error::Unsupported { what: "block method of deep symbols", found: 1, known: 0 })
@@ -367,7 +375,11 @@ fn decode_by(
             let images = planes.into_iter().map(|plane| plane.into_samples(&program.order));
             match wide {
                 Some(wide) => images.map(|symbols| wide.samples(symbols.into_iter().map(u16::from))).collect(),
-                None => Ok(images.collect()),
+                None => {
+                    let mut images = images.collect::<Vec<_>>();
+                    strays.inspect(|strays| strays.samples(&mut images));
+                    Ok(images)
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ mod wide;
 mod wire;
 
 use crate::alphabet::Alphabet;
+use crate::colour::Colour;
 use crate::error::Error;
 use crate::sample::Sample as _;
 
@@ -69,6 +70,8 @@ pub struct Program {
     pub bit_depth: u8,
     /// How samples of 16 bits become symbols; `None` where samples have up to 8 bits and are the symbols.
     pub wide: Option<Wide>,
+    /// The colour space that symbols are of, if their images were converted from one to RGB; `None` where samples are the symbols.
+    pub colour: Option<Colour>,
     /// Coding order: entry `i` is the channel coded `i`th; a permutation of `0..channels`.
     pub order: Vec<u8>,
     /// At least one.

@@ -21,7 +21,7 @@ fn main() {
     }
     let planes: Vec<Plane> = (0..50).map(|_| Plane::new(100, 100, &samples, &coding_order(3), 8).expect("a valid image")).collect();
     let plan = Plan::new(5, 3, 30_000_000, 15_000_000);
-    let sampler = Sampler::new(&plan.shape, &follows(3));
+    let sampler = Sampler::new(&plan.shape, &follows(3, None));
     let weights: Vec<f32> = (0..Slots::new(&plan.shape).parameters).map(|_| (dice.below(1 << 20) as f32 / (1 << 19) as f32 - 1.0) * 0.15).collect();
     let patches = Dealer::new(&planes, plan.patch_side, 3).deal(&planes, plan.batch_pixels);
     for threads in [1, 2] {

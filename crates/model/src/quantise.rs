@@ -3,15 +3,27 @@
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use kolmo_codec::Limits;
+use kolmo_codec::colour::Colour;
 use kolmo_codec::program::{Dense, Head, Program, Stage, Wide};
 
 use crate::error::Error;
 use crate::levels::Levels;
 use crate::net::{HeadNet, Layer, Net, NetShape};
 
+/// What a Program codes; the fields are those of [`Program`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symbols {
+    /// Bits of a symbol.
+    pub bit_depth: u8,
+    /// How samples of 16 bits become symbols.
+    pub wide: Option<Wide>,
+    /// The colour space that they are of.
+    pub colour: Option<Colour>,
+}
+
 /// Rounds a network to integers.
 ///
-/// `order`, `follows`, `bit_depth` and `wide` as in [`Program`]; the weight steps are those that [`Net::forward`] uses when `rounded`.
+/// `order` and `follows` as in [`Program`]; the weight steps are those that [`Net::forward`] uses when `rounded`.
 ///
 /// # Errors
 /// `Codec` if the result breaks one of the codec's bounds.
@@ -20,8 +32,7 @@ pub fn quantise(
     shape: &NetShape,
     order: &[u8],
     follows: &[Option<u8>],
-    bit_depth: u8,
-    wide: Option<Wide>,
+    symbols: Symbols,
     levels: Levels,
 ) -> Result<Program, Error> {
     let mut stages = vec![Stage { taps: shape.window(), layers: net.first.iter().map(|layer| dense(layer, 512.0, levels)).collect() }];
@@ -33,8 +44,9 @@ pub fn quantise(
         out: dense(&head.out, 4096.0, levels),
         follows,
     });
-    let program =
-        Program { bit_depth, wide, order: order.to_vec(), stages, heads: heads.collect(), components: shape.components, spikes: shape.spike_taps() };
+    let Symbols { bit_depth, wide, colour } = symbols;
+    let (heads, spikes) = (heads.collect(), shape.spike_taps());
+    let program = Program { bit_depth, wide, colour, order: order.to_vec(), stages, heads, components: shape.components, spikes };
     program.validate(&Limits::default())?;
     Ok(program)
 }
@@ -65,10 +77,11 @@ pub fn dequantise(program: &Program, device: &Device) -> Result<(Net, NetShape),
     });
     let net = Net { first: stack(0), second: stack(1), heads: heads.collect::<Result<_, _>>()? };
     let follows: Vec<_> = program.heads.iter().map(|head| head.follows).collect();
-    let known = follows == crate::train::follows(shape.channels) && shape.spikes <= 6;
+    let known = follows == crate::train::follows(shape.channels, program.colour) && shape.spikes <= 6;
+    let symbols = Symbols { bit_depth: program.bit_depth, wide: program.wide.clone(), colour: program.colour };
     // Rounding the floats must give the same Program again: weights, taps, everything.
     if !known
-        || quantise(&net, &shape, &program.order, &follows, program.bit_depth, program.wide.clone(), Levels::of(program))?
+        || quantise(&net, &shape, &program.order, &follows, symbols, Levels::of(program))?
             .stages
             .iter()
             .map(|s| &s.taps)

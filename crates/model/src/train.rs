@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use kolmo_codec::alphabet::Alphabet;
+use kolmo_codec::colour::Colour;
 use kolmo_codec::context::Plane;
 use kolmo_codec::program::{Program, Wide};
 use kolmo_codec::sample::Sample;
@@ -21,7 +22,7 @@ use crate::error::Error;
 use crate::evaluate::{self, SplitRates};
 use crate::levels::Levels;
 use crate::net::{Inputs, Net, NetShape};
-use crate::quantise::{dequantise, host, quantise};
+use crate::quantise::{Symbols, dequantise, host, quantise};
 use crate::sample::{Batch, Dealer, Sampler};
 use optimiser::Optimiser;
 use schedule::Schedule;
@@ -40,21 +41,49 @@ const CHECKED_PIXELS: usize = 50_000;
 /// Images of one sample layout, in coding order, by what they are for.
 #[derive(Debug, Clone, Default)]
 pub struct TrainSet<S = u8> {
-    /// Learned from.
-    pub train: Vec<Plane<S>>,
-    /// Choose the checkpoint.
-    pub validation: Vec<Plane<S>>,
-    /// Only measured.
-    pub test: Vec<Plane<S>>,
+    /// First those that are learned from, then those that choose the checkpoint, then those that are only measured.
+    planes: Vec<Plane<S>>,
+    /// Where the first and the second of these end.
+    ends: [usize; 2],
     /// Channel coded `i`th.
     pub order: Vec<u8>,
     /// Bits of a symbol.
     pub bit_depth: u8,
     /// How samples of 16 bits became symbols; see [`Program::wide`].
     pub wide: Option<Wide>,
+    /// The colour space that symbols are of; see [`Program::colour`].
+    pub colour: Option<Colour>,
 }
 
 impl<S> TrainSet<S> {
+    /// Images to learn from, to choose the checkpoint by, and to be measured only.
+    #[must_use]
+    pub fn new(train: Vec<Plane<S>>, validation: Vec<Plane<S>>, test: Vec<Plane<S>>, order: Vec<u8>, bit_depth: u8) -> Self {
+        let (mut planes, first) = (train, validation.len());
+        let ends = [planes.len(), planes.len() + first];
+        planes.extend(validation);
+        planes.extend(test);
+        Self { planes, ends, order, bit_depth, wide: None, colour: None }
+    }
+
+    /// Learned from.
+    #[must_use]
+    pub fn train(&self) -> &[Plane<S>] {
+        self.planes.get(..self.ends[0]).unwrap_or_default()
+    }
+
+    /// Choose the checkpoint.
+    #[must_use]
+    pub fn validation(&self) -> &[Plane<S>] {
+        self.planes.get(self.ends[0]..self.ends[1]).unwrap_or_default()
+    }
+
+    /// Only measured.
+    #[must_use]
+    pub fn test(&self) -> &[Plane<S>] {
+        self.planes.get(self.ends[1]..).unwrap_or_default()
+    }
+
     /// The symbols.
     #[must_use]
     pub fn alphabet(&self) -> Alphabet {
@@ -72,9 +101,12 @@ pub fn coding_order(channels: usize) -> Vec<u8> {
     }
 }
 
-/// For each channel in coding order, the earlier one that its means follow: colours follow each other, nothing follows alpha.
+/// For each channel in coding order, the earlier one that its means follow: colours follow each other, nothing follows alpha, and chroma does not follow luma.
 #[must_use]
-pub fn follows(channels: usize) -> Vec<Option<u8>> {
+pub fn follows(channels: usize, colour: Option<Colour>) -> Vec<Option<u8>> {
+    if colour.is_some() {
+        return vec![None; channels];
+    }
     let first_colour = u8::from(channels == 2 || channels == 4);
     (0..channels as u8).map(|i| i.checked_sub(1).filter(|&before| before >= first_colour)).collect()
 }
@@ -159,7 +191,7 @@ pub struct Trained {
 /// `InvalidArgument` for an empty set, `Checkpoint` for files that fail, `Cancelled` if the watcher says so.
 pub fn train<S: Sample>(set: &TrainSet<S>, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
     let device = run.device.device.clone().autodiff();
-    let given = run.start.as_ref().filter(|given| given.order == set.order && given.bit_depth == set.bit_depth);
+    let given = run.start.as_ref().filter(|given| given.order == set.order && given.bit_depth == set.bit_depth && given.colour == set.colour);
     let given = given.and_then(|given| dequantise(given, &device).ok()).filter(|(_, shape)| *shape == plan.shape);
     let mut start = (given.map_or_else(|| first_weights(plan, run, &device), |(net, _)| net).weights(), 0);
     if let (true, Some(place)) = (run.resume, &run.checkpoint)
@@ -187,7 +219,7 @@ fn first_weights(plan: &Plan, run: &Run, device: &Device) -> Net {
 /// # Errors
 /// As [`train`]; also `InvalidArgument` if the Program does not fit the set or was not made by this crate.
 pub fn tune<S: Sample>(program: &Program, set: &TrainSet<S>, plan: &Plan, run: &Run, watch: &mut dyn Watch) -> Result<Trained, Error> {
-    if program.order != set.order || program.bit_depth != set.bit_depth || program.wide != set.wide {
+    if program.order != set.order || program.bit_depth != set.bit_depth || program.wide != set.wide || program.colour != set.colour {
         return Err(Error::InvalidArgument { what: "the Program is for another sample layout".to_owned() });
     }
     let device = run.device.device.clone().autodiff();
@@ -231,18 +263,18 @@ struct Best {
 
 impl<'a, S: Sample> Trainer<'a, S> {
     fn new(set: &'a TrainSet<S>, plan: &'a Plan, run: &'a Run, device: Device) -> Result<Self, Error> {
-        if set.train.iter().all(|plane| plane.shape().0 * plane.shape().1 == 0) {
+        if set.train().iter().all(|plane| plane.shape().0 * plane.shape().1 == 0) {
             return Err(Error::InvalidArgument { what: "no image to learn from".to_owned() });
         }
-        let follows = follows(plan.shape.channels);
-        let measured = [&set.train, &set.validation, &set.test].map(|part| some(part, MEASURED_PIXELS));
-        let checked = some(if set.validation.is_empty() { &set.train } else { &set.validation }, CHECKED_PIXELS);
+        let follows = follows(plan.shape.channels, set.colour);
+        let measured = [set.train(), set.validation(), set.test()].map(|part| some(part, MEASURED_PIXELS));
+        let checked = some(if set.validation().is_empty() { set.train() } else { set.validation() }, CHECKED_PIXELS);
         Ok(Self { set, plan, run, sampler: Sampler::new(&plan.shape, &follows), follows, device, measured, checked })
     }
 
     /// `floats` is the share of the schedule before rounding begins; how fine that is, is found then, unless it is given.
     fn run(&self, mut weights: Vec<f32>, first: u64, floats: f64, levels: Option<Levels>, watch: &mut dyn Watch) -> Result<Trained, Error> {
-        let mut dealer = Dealer::new(&self.set.train, self.plan.patch_side, self.run.seed ^ first);
+        let mut dealer = Dealer::new(self.set.train(), self.plan.patch_side, self.run.seed ^ first);
         let mut schedule = Schedule::new(self.plan, first, floats, self.run.time_budget);
         let mut optimiser = Optimiser::new(&self.plan.shape);
         let (mut best, mut float, mut rounded) = (None, None, None);
@@ -324,12 +356,12 @@ impl<'a, S: Sample> Trainer<'a, S> {
 
     /// One batch: moves the weights, returns the batch's bits per subpixel.
     fn step(&self, weights: &mut [f32], optimiser: &mut Optimiser, dealer: &mut Dealer, rounded: Option<Levels>, learning_rate: f64) -> f64 {
-        let patches = dealer.deal(&self.set.train, self.plan.batch_pixels);
+        let patches = dealer.deal(&self.set.planes, self.plan.batch_pixels);
         let (bits, samples, mut gradient) = if self.run.device.host {
-            crate::host::gradient(weights, rounded, &self.sampler, &self.set.train, &patches, self.set.alphabet())
+            crate::host::gradient(weights, rounded, &self.sampler, &self.set.planes, &patches, self.set.alphabet())
         } else {
             let net = Net::with_weights(&self.plan.shape, weights, &self.device);
-            self.autodiff(&net, &self.sampler.gather(&self.set.train, &patches), rounded)
+            self.autodiff(&net, &self.sampler.gather(&self.set.planes, &patches), rounded)
         };
         optimiser.step(weights, &mut gradient, learning_rate as f32);
         bits / samples as f64
@@ -369,7 +401,9 @@ impl<'a, S: Sample> Trainer<'a, S> {
     }
 
     fn lower(&self, weights: &[f32], levels: Levels) -> Result<Program, Error> {
-        quantise(&self.net(weights), &self.plan.shape, &self.set.order, &self.follows, self.set.bit_depth, self.set.wide.clone(), levels)
+        let set = self.set;
+        let symbols = Symbols { bit_depth: set.bit_depth, wide: set.wide.clone(), colour: set.colour };
+        quantise(&self.net(weights), &self.plan.shape, &set.order, &self.follows, symbols, levels)
     }
 
     fn rates(&self, program: &Program) -> Result<SplitRates, Error> {

@@ -127,17 +127,17 @@ fn run(lesson: &Lesson<'_>) -> Result<Run, Error> {
 
 fn train_set<S: Sample>(layout: Layout, symbols: &Symbols, images: &[(&Image, Option<Part>)]) -> Result<TrainSet<S>, Error> {
     let order = train::coding_order(layout.channels());
-    let mut set = TrainSet { order: order.clone(), bit_depth: symbols.bit_depth, wide: symbols.wide.clone(), ..TrainSet::default() };
+    let [mut learned, mut validation, mut test] = [const { Vec::new() }; 3];
     for (image, part) in images {
+        let Some(part) = part else { continue };
         let plane = symbols.plane(image, &order)?;
         match part {
-            Some(Part::Train) => set.train.push(plane),
-            Some(Part::Validation) => set.validation.push(plane),
-            Some(Part::Test) => set.test.push(plane),
-            None => {}
+            Part::Train => learned.push(plane),
+            Part::Validation => validation.push(plane),
+            Part::Test => test.push(plane),
         }
     }
-    Ok(set)
+    Ok(TrainSet { wide: symbols.wide.clone(), ..TrainSet::new(learned, validation, test, order, symbols.bit_depth) })
 }
 
 fn learned(layout: Layout, trained: Trained, run: &Run) -> Learned {

@@ -91,6 +91,7 @@ fn plain_program(layout: Layout) -> Program {
         components: 1,
         spikes: vec![],
         wide: None,
+        colour: None,
     };
     program.stages[0].layers = vec![dense(program.stage_inputs(0), 2)];
     let mut out = dense(2, program.head_outputs());

@@ -1,5 +1,6 @@
 //! Blocks whose symbols are coded as decisions: by [`Method::Adaptive`] and [`Method::References`].
 
+use super::colours::Seen;
 use super::machine::Code;
 use super::walk::walk;
 use super::{Encoded, ImageRef, Method, Reference, References, byte_planes, empty, encoded};
@@ -19,7 +20,8 @@ use crate::range::encoder::RangeEncoder;
 /// Those of [`encode`](super::encode), and `InvalidArgument` for other than one reference an image, one that is none to an earlier image with pixels or moved by
 /// more than [`MOST_MOVED`](super::MOST_MOVED), or more than [`MOST_WAVES`](super::MOST_WAVES) images in a chain of them.
 pub fn encode_by_references(program: &Program, images: &[ImageRef<'_>], references: &[Option<Reference>]) -> Result<Encoded, Error> {
-    encode_by_references_by(Kernel::best(), program, images, references)
+    let seen = Seen::new(program, images)?;
+    Ok(seen.complete(encode_by_references_by(Kernel::best(), program, &seen.images(), references)?))
 }
 
 pub(super) fn encode_by_references_by(

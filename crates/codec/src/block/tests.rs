@@ -39,6 +39,7 @@ fn random_wide_program(dice: &mut Dice, channels: u8, bit_depth: u8, wide: Optio
         components: 3,
         spikes: taps[..4].to_vec(),
         wide,
+        colour: None,
     };
     for index in 0..2 {
         let inputs = program.stage_inputs(index);
@@ -188,6 +189,7 @@ fn a_constant_image_costs_next_to_nothing() {
         components: 1,
         spikes: vec![tap],
         wide: None,
+        colour: None,
     };
     program.heads[0].out.biases[3] = 30_000; // the spike on W takes all but 2^-7.3 of the mass
     program.validate(&Limits::default()).expect("a valid Program");
@@ -338,6 +340,7 @@ fn adaptive_contexts_are_known_whatever_the_program_looks_at() {
         components: 1,
         spikes: vec![tap],
         wide: None,
+        colour: None,
     };
     program.validate(&Limits::default()).expect("a valid Program");
     assert!(program.slope() <= REACH);

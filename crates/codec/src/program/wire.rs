@@ -5,12 +5,14 @@
 
 use super::{Dense, Head, Program, Stage, Tap, Wide};
 use crate::alphabet::MAX_BIT_DEPTH;
+use crate::colour::Colour;
 use crate::error::Error;
 use crate::limits::{Budget, Limits};
 
-/// Version of the Program's own layout, for samples of up to 8 bits and of 16 bits; 2 was never written.
+/// Version of the Program's own layout, for samples of up to 8 bits, of 16 bits, and for symbols of a colour space; 2 was never written.
 const VERSION: u8 = 1;
 const WIDE_VERSION: u8 = 3;
+const COLOUR_VERSION: u8 = 4;
 /// `follows` of a head that follows none.
 const NONE: u8 = 0xff;
 
@@ -18,7 +20,13 @@ impl Program {
     /// Serialises it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![if self.wide.is_some() { WIDE_VERSION } else { VERSION }, self.bit_depth];
+        let version = match (&self.wide, self.colour) {
+            (Some(_), _) => WIDE_VERSION,
+            (None, Some(_)) => COLOUR_VERSION,
+            (None, None) => VERSION,
+        };
+        let mut out = vec![version, self.bit_depth];
+        out.extend(self.colour.map(Colour::code));
         if let Some(wide) = &self.wide {
             out.push(wide.resolution);
             put_values(&mut out, &wide.values);
@@ -50,10 +58,18 @@ impl Program {
         let mut budget = Budget::new(limits.memory_bytes);
         let mut reader = Reader { bytes };
         let version = reader.byte()?;
-        if ![VERSION, WIDE_VERSION].contains(&version) {
-            return Err(Error::Unsupported { what: "Program version", found: version.into(), known: WIDE_VERSION.into() });
+        if ![VERSION, WIDE_VERSION, COLOUR_VERSION].contains(&version) {
+            return Err(Error::Unsupported { what: "Program version", found: version.into(), known: COLOUR_VERSION.into() });
         }
         let bit_depth = reader.byte()?;
+        let colour = match version {
+            COLOUR_VERSION => {
+                let code = reader.byte()?;
+                let known = Colour::ALL.len() as u64;
+                Some(Colour::from_code(code).ok_or(Error::Unsupported { what: "colour space of a Program", found: code.into(), known })?)
+            }
+            _ => None,
+        };
         let wide = match version {
             WIDE_VERSION => Some(Wide { resolution: reader.byte()?, values: reader.values(&mut budget)? }),
             _ => None,
@@ -66,7 +82,7 @@ impl Program {
         let order = reader.take(channels.into())?.to_vec();
         let components = usize::from(reader.byte()?);
         let spikes = reader.taps()?;
-        let mut program = Self { bit_depth, wide, order, stages: Vec::new(), heads: Vec::new(), components, spikes };
+        let mut program = Self { bit_depth, wide, colour, order, stages: Vec::new(), heads: Vec::new(), components, spikes };
         let mut shapes = Vec::new();
         for index in 0..usize::from(reader.byte()?) {
             let taps = reader.taps()?;

@@ -26,7 +26,7 @@ fn gradients_equal_autodiffs() {
             let mut shape = Plan::new(1, channels, 0, 0).shape;
             shape.second = second;
             let net = Net::new(&shape, &device);
-            let sampler = Sampler::new(&shape, &follows(channels));
+            let sampler = Sampler::new(&shape, &follows(channels, None));
             let patches = Dealer::new(&planes, 9, 5).deal(&planes, 2500);
             let batch = sampler.gather(&planes, &patches);
             let outputs = net.forward(&upload(&batch, &shape, &device), rounded);

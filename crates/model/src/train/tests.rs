@@ -32,7 +32,7 @@ fn tiny_plan(channels: usize) -> Plan {
 }
 
 fn set(channels: usize) -> TrainSet {
-    TrainSet { train: ramps(12, channels), validation: ramps(2, channels), test: vec![], order: coding_order(channels), bit_depth: 8, wide: None }
+    TrainSet::new(ramps(12, channels), ramps(2, channels), vec![], coding_order(channels), 8)
 }
 
 fn run() -> Run {
@@ -83,8 +83,8 @@ fn the_rounded_network_is_the_program() {
     let device = Device::flex();
     let (net, shape) = dequantise(&trained.program, &device).expect("a shape of ours");
     assert_eq!(shape.macs_per_pixel(), trained.program.macs_per_pixel());
-    let float = evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3)), &set.train, set.alphabet(), Some(Levels::of(&trained.program)));
-    let exact = evaluate::program(&trained.program, &set.train).expect("fits");
+    let float = evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3, None)), set.train(), set.alphabet(), Some(Levels::of(&trained.program)));
+    let exact = evaluate::program(&trained.program, set.train()).expect("fits");
     assert!((float - exact).abs() < 0.01, "{float} {exact}");
 }
 
@@ -104,7 +104,7 @@ fn deep_set(channels: usize) -> TrainSet<u16> {
         (0..n).map(|i| Plane::new(24, 24, &image(1 + i % 5, dice), &order, alphabet).expect("valid image")).collect::<Vec<_>>()
     };
     let wide = Some(Wide { resolution: 3, values: vec![] });
-    TrainSet { train: planes(12, &mut dice), validation: planes(2, &mut dice), test: vec![], order: order.clone(), bit_depth: 12, wide }
+    TrainSet { wide, ..TrainSet::new(planes(12, &mut dice), planes(2, &mut dice), vec![], order.clone(), 12) }
 }
 
 #[test]
@@ -119,12 +119,12 @@ fn deep_samples_are_learned_and_rounded_alike() {
         assert_eq!(shape, plan.shape);
         let float = evaluate::network(
             &net.weights(),
-            &Sampler::new(&shape, &follows(channels)),
-            &set.train,
+            &Sampler::new(&shape, &follows(channels, None)),
+            set.train(),
             set.alphabet(),
             Some(Levels::of(&trained.program)),
         );
-        let exact = evaluate::program(&trained.program, &set.train).expect("fits");
+        let exact = evaluate::program(&trained.program, set.train()).expect("fits");
         assert!((float - exact).abs() < 0.01, "{float} {exact}");
         let tuned = tune(&trained.program, &set, &Plan { steps: 60, ..plan }, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("tunes");
         // What the checkpoint is chosen by.
@@ -155,7 +155,7 @@ fn weights_of_a_small_set_are_rounded_coarsely_and_stay_so() {
     let order = coding_order(1);
     let image = |k: usize| (0..32 * 32).map(|i| if (i % 32 + k) % 16 < 8 { 40 } else { 200 }).collect::<Vec<u8>>();
     let plane = |k: usize| Plane::new(32, 32, &image(k), &order, 8).expect("valid image");
-    let set = TrainSet { train: (0..6).map(plane).collect(), order: order.clone(), bit_depth: 8, ..TrainSet::default() };
+    let set = TrainSet::new((0..6).map(plane).collect(), vec![], vec![], order.clone(), 8);
     let plan = Plan { steps: 200, batch_pixels: 512, ..tiny_plan(1) };
     let trained = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
     let levels = Levels::of(&trained.program);

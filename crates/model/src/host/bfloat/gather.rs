@@ -217,7 +217,7 @@ mod tests {
                 let samples: Vec<u8> = (0..height * width * channels).map(|_| dice.below(256) as u8).collect();
                 let planes = [Plane::new(height, width, &samples, &coding_order(channels), 8).expect("valid")];
                 let shape = NetShape { reach, ..Plan::new(5, channels, 0, 0).shape };
-                let sampler = Sampler::new(&shape, &follows(channels));
+                let sampler = Sampler::new(&shape, &follows(channels, None));
                 let half = Patch { image: 0, y: height / 2, x: width / 2, height: height - height / 2, width: width - width / 2 };
                 let patches = [Patch { image: 0, y: 0, x: 0, height, width }, half];
                 let (batch, mut chunk) = (sampler.gather(&planes, &patches), Chunk::default());
@@ -256,7 +256,7 @@ mod tests {
             let planes = [Plane::new(height, width, &samples, &coding_order(channels), Alphabet::new(14, 2)).expect("valid")];
             let mut shape = Plan::new(5, channels, 0, 0).shape;
             shape.deep = true;
-            let sampler = Sampler::new(&shape, &follows(channels));
+            let sampler = Sampler::new(&shape, &follows(channels, None));
             let patches = [Patch { image: 0, y: 0, x: 0, height, width }];
             let (batch, mut chunk) = (sampler.gather(&planes, &patches), Chunk::default());
             // SAFETY: `able` asked for the instructions.
