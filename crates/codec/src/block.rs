@@ -26,7 +26,7 @@ use crate::kernel::Kernel;
 use crate::limits::Budget;
 use crate::program::Program;
 use crate::range::decoder::RangeDecoder;
-use crate::range::encoder::{RangeEncoder, cost};
+use crate::range::encoder::RangeEncoder;
 use crate::rans::{self, RansDecoder};
 use crate::sample::Sample;
 pub use adaptively::encode_by_references;
@@ -138,10 +138,11 @@ pub fn encode_directly(program: &Program, images: &[ImageRef<'_>]) -> Result<(Me
     if samples > MOST_SAMPLES_HELD {
         return Ok((Method::Direct, encode(program, images)?));
     }
-    let seen = Seen::new(program, images)?;
-    let shares = shares(Kernel::best(), program, &seen.images(), Shares::held())?;
+    let (kernel, seen) = (Kernel::best(), Seen::new(program, images)?);
+    let images = &seen.images();
+    let shares = shares(kernel, program, images, Shares::held(program, images))?;
     let method = if shares.ideal_bits >> 19 >= LEAST_BYTES_FOR_LANES { Method::Lanes } else { Method::Direct };
-    Ok((method, seen.complete(shares.encoded(method))))
+    Ok((method, seen.complete(shares.encoded(kernel, method))))
 }
 
 /// Encodes images under a Program, whole symbols ([`Method::Direct`]).
@@ -164,8 +165,8 @@ fn encode_by(kernel: Kernel, method: Method, program: &Program, images: &[ImageR
     let seen = Seen::new(program, images)?;
     let images = &seen.images();
     let encoded = match method {
-        Method::Direct => shares(kernel, program, images, Shares::streamed())?.encoded(method),
-        Method::Lanes => shares(kernel, program, images, Shares::held())?.encoded(method),
+        Method::Direct => shares(kernel, program, images, Shares::streamed())?.encoded(kernel, method),
+        Method::Lanes => shares(kernel, program, images, Shares::held(program, images))?.encoded(kernel, method),
         Method::Adaptive => encode_adaptively(kernel, program, images, References::default())?,
         Method::References => encode_by_references_by(kernel, program, images, &vec![None; images.len()])?,
     };
@@ -233,8 +234,7 @@ enum Kept {
     Nothing,
     /// Coded one after the other.
     Stream(RangeEncoder),
-    /// Where the share of every symbol begins and how wide it is, in coding order, and how many of them each group has.
-    All(Vec<(u32, u32)>, Vec<u8>),
+    All(rans::Held),
 }
 
 impl Shares {
@@ -242,17 +242,19 @@ impl Shares {
         Self { ideal_bits: 0, kept: Kept::Stream(RangeEncoder::default()) }
     }
 
-    const fn held() -> Self {
-        Self { ideal_bits: 0, kept: Kept::All(Vec::new(), Vec::new()) }
+    fn held(program: &Program, images: &[ImageRef<'_>]) -> Self {
+        let bytes = images.iter().map(|image| image.samples.len()).sum::<usize>();
+        let samples = if program.wide.is_some() { bytes / 2 } else { bytes };
+        Self { ideal_bits: 0, kept: Kept::All(rans::Held::of(samples)) }
     }
 
     /// The block: what was not held is coded by [`Method::Direct`].
-    fn encoded(self, method: Method) -> Encoded {
+    fn encoded(self, kernel: Kernel, method: Method) -> Encoded {
         let bytes = match self.kept {
-            Kept::All(all, groups) if method == Method::Lanes => rans::encode(&all, &groups),
-            Kept::All(all, _) => {
+            Kept::All(held) if method == Method::Lanes => rans::encode(kernel, held),
+            Kept::All(held) => {
                 let mut coder = RangeEncoder::default();
-                all.iter().for_each(|&(left, width)| coder.encode(left, width));
+                held.shares().for_each(|(left, width)| coder.encode(left, width));
                 coder.finish().0
             }
             Kept::Stream(coder) => coder.finish().0,
@@ -265,22 +267,15 @@ impl Shares {
 impl<S: Sample> Code<S> for Shares {
     #[inline]
     fn code(&mut self, _: &[Plane<S>], _: usize, _: &[Place], mixtures: &mut Mixtures, symbols: &mut [S]) -> Result<(), Error> {
+        let mut found = Found::default();
         for (group, symbols) in symbols.chunks(GROUP).enumerate() {
-            let masses = |more: u32| {
-                let mut edges = [0; GROUP];
-                edges.iter_mut().zip(symbols).for_each(|(edge, &symbol)| *edge = symbol.value() + more);
-                mixtures.masses_below(group * GROUP, symbols.len(), &edges)
-            };
-            let (left, right) = (masses(0), masses(1));
-            let all = left.iter().zip(&right).take(symbols.len()).map(|(&left, &right)| (left, right - left));
-            self.ideal_bits += all.clone().map(|(_, width)| cost(width)).sum::<u64>();
+            found.symbols.iter_mut().zip(symbols).for_each(|(found, symbol)| *found = symbol.value() as u16);
+            self.ideal_bits += mixtures.share_group(group * GROUP, symbols.len(), &mut found);
+            let (lefts, widths) = (&found.lefts[..symbols.len()], &found.widths[..symbols.len()]);
             match &mut self.kept {
                 Kept::Nothing => {}
-                Kept::Stream(coder) => all.for_each(|(left, width)| coder.encode(left, width)),
-                Kept::All(held, groups) => {
-                    held.extend(all);
-                    groups.push(symbols.len() as u8);
-                }
+                Kept::Stream(coder) => lefts.iter().zip(widths).for_each(|(&left, &width)| coder.encode(left, width)),
+                Kept::All(held) => held.push(lefts, widths),
             }
         }
         Ok(())

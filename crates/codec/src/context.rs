@@ -51,9 +51,12 @@ impl<S: Sample> Plane<S> {
             return Err(Error::InvalidArgument { what: "an image has samples above its bit depth" });
         }
         let log2_scale = alphabet.log2_scale();
-        let scaled = |&symbol: &S| S::of(symbol.value() << log2_scale);
-        let ordered = symbols.chunks_exact(channels.max(1)).flat_map(|pixel| order.iter().map(move |&c| scaled(&pixel[usize::from(c)])));
-        Ok(Self { height, width, channels, alphabet, samples: ordered.collect() })
+        let scaled = |symbol: S| S::of(symbol.value() << log2_scale);
+        let mut samples = vec![S::default(); symbols.len()];
+        for (to, pixel) in samples.chunks_exact_mut(channels.max(1)).zip(symbols.chunks_exact(channels.max(1))) {
+            to.iter_mut().zip(order).for_each(|(to, &c)| *to = scaled(pixel[usize::from(c)]));
+        }
+        Ok(Self { height, width, channels, alphabet, samples })
     }
 
     /// An image of the given shape with all samples 0.

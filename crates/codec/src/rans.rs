@@ -9,7 +9,7 @@ mod encoder;
 mod step;
 
 pub(crate) use decoder::RansDecoder;
-pub(crate) use encoder::encode;
+pub(crate) use encoder::{Held, encode};
 
 use crate::cdf::GROUP;
 

@@ -33,6 +33,9 @@ const QUICK: i32 = 1;
 const SPREAD_BYTES: u64 = 1 << 18;
 /// What the dense level may take off all files against what it takes off a part of them: solid blocks are longer.
 const DENSE_MARGIN: f64 = 0.8;
+/// The same against a glance at them, which is enough where the quick level leaves at least this share of their bytes, as of PNG and WebP.
+const GLANCE_MARGIN: f64 = 0.6;
+const DENSE_ALREADY: f64 = 0.9;
 
 /// Fewer subpixels than this cannot pay for the smallest Program.
 const LEAST_SUBPIXELS: u64 = 4096;
@@ -286,8 +289,12 @@ pub(crate) fn decide(
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<Option<(CodedProgram, ProgramCoded)>, Error> {
+    let stop = crew.stop();
     let code = || weights::encode_program(&program.to_bytes());
-    let (coded_program, coded) = crew.beside(code, |crew| coding::by_program(dataset, group, program, way, aside, crew));
+    // The dense way is slow, so a quick look comes first, and a dense one at pieces.
+    let look = || Ok::<_, Error>((general::size_aside(dataset, &group.items, QUICK, stop)?, general::glance(dataset, &group.items, [QUICK, DENSE])?));
+    let (coded_program, (looked, coded)) =
+        crew.beside(code, |crew| crew.beside(look, |crew| coding::by_program(dataset, group, program, way, aside, crew)));
     tell_sizes(program, &coded_program, about);
     let coded = coded?;
     about.coding = coded.method.name().into();
@@ -303,16 +310,22 @@ pub(crate) fn decide(
         chosen.real_bytes = Some(bytes);
     }
     let with_program = bytes + recipes.coded_bytes()?;
-    // The dense way is slow, so a quick look comes first, and a dense one at a part.
-    let quick = general::size(dataset, &group.items, QUICK, None, crew)?;
+    let (quick, [quick_glance, dense_glance]) = looked?;
+    let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
     let part = spread(&dataset.items, &group.items);
     let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(general::size(dataset, &part, level, None, crew)? as f64);
-    let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
-    let gain = if part.len() < group.items.len() { dense(DENSE, crew)? / dense(QUICK, crew)?.max(1.0) } else { 0.0 };
+    let files: u64 = group.items.iter().map(|&number| dataset.items[number].bytes).sum();
+    let mut gain = dense_glance as f64 / quick_glance.max(1) as f64;
+    let mut margin = GLANCE_MARGIN;
+    // Files that are dense already are dense all over.
+    if (quick as f64) < files as f64 * DENSE_ALREADY || with_program as f64 >= quick as f64 * gain * margin {
+        gain = if part.len() < group.items.len() { dense(DENSE, crew)? / dense(QUICK, crew)?.max(1.0) } else { 0.0 };
+        margin = DENSE_MARGIN;
+    }
     if gain > 0.0 {
         by_zstd.estimated_bytes = (quick as f64 * gain) as u64;
     }
-    if (with_program as f64) < quick as f64 * gain * DENSE_MARGIN {
+    if (with_program as f64) < quick as f64 * gain * margin {
         about.kept = true;
         about.candidates.push(by_zstd);
         return Ok(Some((coded_program, coded)));

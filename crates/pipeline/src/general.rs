@@ -15,6 +15,7 @@ use crate::base::BaseFile;
 use crate::coding::{CodedBlock, packed};
 use crate::dataset::Dataset;
 use crate::error::Error;
+use crate::options::StopFlag;
 use crate::work::Crew;
 use against::Parts;
 
@@ -23,6 +24,10 @@ const SOLID_BYTES: u64 = 8 << 20;
 
 /// zstd's level for a look at numbers: the dense one takes minutes for weights, of which it finds no more.
 const QUICK: i32 = 3;
+
+/// Bytes of a glance at files, and of a piece of one.
+const GLANCE_BYTES: u64 = 1 << 16;
+const GLANCE_PIECE_BYTES: u64 = 1 << 15;
 
 /// How a general block came about.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +44,34 @@ pub(crate) struct GeneralCoding {
 enum Load {
     Files(Vec<usize>),
     Piece { item: usize, start: u64, first: bool, number: usize },
+}
+
+/// Bytes that the files `numbers`, none of which has numbers in it, take the general way by zstd's `level`: the same as [`size`], on this thread alone.
+pub(crate) fn size_aside(dataset: &Dataset, numbers: &[usize], level: i32, stop: &StopFlag) -> Result<u64, Error> {
+    let mut bytes = 0;
+    for load in planned(dataset, numbers) {
+        if stop.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        bytes += block(dataset, &load, level, None)?.bytes.len() as u64;
+    }
+    Ok(bytes)
+}
+
+/// Bytes that some pieces of the files `numbers`, from all over them, take by zstd at each of some levels.
+pub(crate) fn glance<const N: usize>(dataset: &Dataset, numbers: &[usize], levels: [i32; N]) -> Result<[u64; N], Error> {
+    let least = |number: usize| dataset.items[number].bytes.min(GLANCE_PIECE_BYTES);
+    let every = numbers.iter().map(|&number| least(number)).sum::<u64>().div_ceil(GLANCE_BYTES).max(1) as usize;
+    let mut raw = Vec::new();
+    for &number in numbers.iter().skip(every / 2).step_by(every) {
+        let middle = (dataset.items[number].bytes - least(number)) / 2;
+        raw.extend(read(&dataset.file(number), middle, GLANCE_PIECE_BYTES)?);
+    }
+    let mut sizes = [0; N];
+    for (size, level) in sizes.iter_mut().zip(levels) {
+        *size = general::encode_at(&raw, level)?.1.len() as u64;
+    }
+    Ok(sizes)
 }
 
 /// Bytes that the files `numbers` take the general way. `level` is zstd's; `base` is where tensors have their twins.
@@ -61,6 +94,12 @@ pub(crate) fn each(
     crew: &mut Crew<'_>,
     sink: impl FnMut(CodedBlock<GeneralCoding>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let plan = planned(dataset, numbers);
+    crew.each("storing", &plan, |load| block(dataset, load, level, base), sink)
+}
+
+/// What is read for each block.
+fn planned(dataset: &Dataset, numbers: &[usize]) -> Vec<Load> {
     let items = &dataset.items;
     let is_long = |number: &usize| items[*number].bytes > PIECE_BYTES;
     let (long, mut short): (Vec<usize>, Vec<usize>) = numbers.iter().copied().partition(is_long);
@@ -75,7 +114,7 @@ pub(crate) fn each(
         let pieces = items[item].bytes.div_ceil(PIECE_BYTES);
         plan.extend((0..pieces).map(|n| Load::Piece { item, start: n * PIECE_BYTES, first: n == 0, number: n as usize }));
     }
-    crew.each("storing", &plan, |load| block(dataset, load, level, base), sink)
+    plan
 }
 
 fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) -> Result<CodedBlock<GeneralCoding>, Error> {

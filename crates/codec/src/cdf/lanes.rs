@@ -9,6 +9,7 @@
 mod logistic;
 mod search;
 mod set;
+mod shares;
 mod transpose;
 mod window;
 

@@ -9,6 +9,7 @@ use super::{GROUP, Mixture};
 use crate::alphabet::Alphabet;
 use crate::block::BATCH;
 use crate::kernel::Kernel;
+use crate::range::encoder::cost;
 use crate::sample::Sample;
 
 /// The distributions of a batch of symbols: see [`Mixture`].
@@ -121,6 +122,20 @@ impl Mixtures {
             for (i, (mixture, &quantile)) in self.single[from..][..count].iter().zip(quantiles).enumerate() {
                 (found.symbols[i], found.lefts[i], found.widths[i]) = mixture.find(quantile);
             }
+        })
+    }
+
+    /// [`Mixture::share`] of a group of them, of which the first `count` are wanted, each of its own symbol in `found`; `from` is a multiple of [`GROUP`]. Gives
+    /// back the [`cost`] of them all.
+    #[inline]
+    pub(crate) fn share_group(&self, from: usize, count: usize, found: &mut Found) -> u64 {
+        either!(self, lanes => lanes.share_group(from, count, found), {
+            let mut bits = 0;
+            for (i, mixture) in self.single[from..][..count].iter().enumerate() {
+                (found.lefts[i], found.widths[i]) = mixture.share(found.symbols[i]);
+                bits += cost(found.widths[i]);
+            }
+            bits
         })
     }
 

@@ -7,8 +7,10 @@
 )]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_storeu_si256,
+    __m128i, __m256i, _mm_max_epi8, _mm_packs_epi16, _mm_setzero_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_epi64, _mm256_blend_epi32,
+    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_epi32,
+    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sllv_epi64, _mm256_srli_epi64,
+    _mm256_srlv_epi64, _mm256_storeu_si256,
 };
 
 use super::packed::Scale;
@@ -17,64 +19,157 @@ use super::{LANES, PAIR, Packed, QUAD, Rows};
 /// Pixels of a tile: eight sums in sixteen registers.
 const CELLS: usize = 4;
 
+/// Sixteen sums of a pixel: two vectors of eight.
+type Sums = [__m256i; 2];
+
 /// Whether this machine runs this kernel.
 pub(super) fn has() -> bool {
     is_x86_feature_detected!("avx2")
 }
 
 pub(super) fn hidden(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [u8]) {
-    assert!(has() && rows.holds(layer, cells));
-    // SAFETY: the instructions exist and inputs are as many as the layer asks for, as just asserted.
-    unsafe { run(layer, rows, cells, out, |value| value as u8) }
+    assert!(has() && rows.holds(layer, cells) && out.len() >= cells * layer.output_stride());
+    // SAFETY: the instructions exist, and inputs and outputs are as many as the layer asks for, as just asserted.
+    unsafe { run(layer, rows, cells, &mut Hidden(out)) }
 }
 
 pub(super) fn linear(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i32]) {
-    assert!(has() && rows.holds(layer, cells));
-    // SAFETY: the instructions exist and inputs are as many as the layer asks for, as just asserted.
-    unsafe { run(layer, rows, cells, out, |value| value as i32) }
+    assert!(has() && rows.holds(layer, cells) && out.len() >= cells * layer.output_stride());
+    // SAFETY: the instructions exist, and inputs and outputs are as many as the layer asks for, as just asserted.
+    unsafe { run(layer, rows, cells, &mut Linear(out)) }
+}
+
+/// What becomes of the outputs of a panel.
+trait Store {
+    /// Stores 16 outputs of a pixel at `at`, the index of the first, that need no bounds but those of ReLU.
+    ///
+    /// # Safety
+    /// The instructions exist, and there are 16 outputs from `at` on.
+    unsafe fn vectors(&mut self, at: usize, outputs: Sums);
+
+    /// Stores one output within its bounds.
+    fn one(&mut self, at: usize, output: i64);
+}
+
+/// Outputs of a ReLU layer.
+struct Hidden<'a>(&'a mut [u8]);
+
+impl Store for Hidden<'_> {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn vectors(&mut self, at: usize, outputs: Sums) {
+        // Lanes of 128 bits are packed apart: in the middle they change places.
+        let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(outputs[0], outputs[1]));
+        // Bytes with a sign end at 127, as outputs do.
+        let bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+        // SAFETY: as the caller says.
+        unsafe { _mm_storeu_si128(self.0.as_mut_ptr().add(at).cast::<__m128i>(), _mm_max_epi8(bytes, _mm_setzero_si128())) };
+    }
+
+    fn one(&mut self, at: usize, output: i64) {
+        self.0[at] = output as u8;
+    }
+}
+
+/// Outputs of a linear layer.
+struct Linear<'a>(&'a mut [i32]);
+
+impl Store for Linear<'_> {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn vectors(&mut self, at: usize, outputs: Sums) {
+        for (half, output) in outputs.into_iter().enumerate() {
+            // SAFETY: as the caller says.
+            unsafe { _mm256_storeu_si256(self.0.as_mut_ptr().add(at + 8 * half).cast::<__m256i>(), output) };
+        }
+    }
+
+    fn one(&mut self, at: usize, output: i64) {
+        self.0[at] = output as i32;
+    }
 }
 
 /// # Safety
-/// The caller has checked the instructions and [`Rows::holds`].
+/// The caller has checked the instructions, [`Rows::holds`], and that there is room for all outputs.
 #[target_feature(enable = "avx2")]
-unsafe fn run<T>(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [T], narrowed: impl Fn(i64) -> T) {
-    let stride = layer.output_stride();
-    for (panel, scale) in layer.scales.iter().enumerate() {
-        let mut first = 0;
-        while first < cells {
-            let mut tile = [[0i32; LANES]; CELLS];
-            let count = if cells - first >= CELLS {
-                // SAFETY: as the caller says; `first + CELLS <= cells`.
-                unsafe { sums::<CELLS>(layer, panel, rows, first, &mut tile) };
-                CELLS
-            } else {
-                // SAFETY: as the caller says; `first < cells`.
-                unsafe { sums::<1>(layer, panel, rows, first, &mut tile) };
-                1
-            };
-            for (cell, sums) in tile[..count].iter().enumerate() {
-                let out = &mut out[(first + cell) * stride + panel * LANES..][..LANES];
-                store(scale, sums, layer.bounds, out, &narrowed);
+unsafe fn run(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Store) {
+    for panel in 0..layer.scales.len() {
+        for first in (0..cells).step_by(CELLS) {
+            // A tile at the end takes in pixels once more rather than be smaller.
+            // SAFETY: as the caller says; no tile ends behind `cells`.
+            unsafe {
+                if cells >= CELLS {
+                    tile::<CELLS>(layer, panel, rows, first.min(cells - CELLS), out);
+                } else {
+                    for cell in 0..cells {
+                        tile::<1>(layer, panel, rows, cell, out);
+                    }
+                }
             }
-            first += count;
         }
     }
 }
 
-#[inline(always)]
-fn store<T>(scale: &Scale, sums: &[i32; LANES], bounds: (i64, i64), out: &mut [T], narrowed: impl Fn(i64) -> T) {
-    for (lane, (to, &sum)) in out.iter_mut().zip(sums).enumerate() {
-        *to = narrowed(scale.finish(lane, sum, bounds));
+/// `N` pixels from `first` on and one panel.
+///
+/// # Safety
+/// The caller has checked the instructions, [`Rows::holds`] for `first + N` pixels, and that there is room for their outputs.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn tile<const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, out: &mut impl Store) {
+    // SAFETY: as the caller says.
+    let mut sums = unsafe { sums::<N>(layer, panel, rows, first) };
+    let (scale, stride) = (&layer.scales[panel], layer.output_stride());
+    let at = |cell: usize| (first + cell) * stride + panel * LANES;
+    if layer.is_small {
+        scale_small(scale, &mut sums);
+        for (cell, outputs) in sums.into_iter().enumerate() {
+            // SAFETY: as the caller says.
+            unsafe { out.vectors(at(cell), outputs) };
+        }
+        return;
+    }
+    for (cell, sums) in sums.into_iter().enumerate() {
+        let mut lanes = [0i32; LANES];
+        for (half, sum) in sums.into_iter().enumerate() {
+            // SAFETY: 16 sums: two vectors of 8.
+            unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().add(8 * half).cast::<__m256i>(), sum) };
+        }
+        for (lane, sum) in lanes.into_iter().enumerate() {
+            out.one(at(cell) + lane, scale.finish(lane, sum, layer.bounds));
+        }
     }
 }
 
-/// Sums over all inputs of `N` pixels from `first` on, in the first `N` rows of `tile`.
+/// Turns sums into outputs that need no bounds ([`Packed::is_small`]): products of even lanes fall to the lower half of 64 bits, those of odd lanes rise to
+/// the upper one. What a shift without a sign brings in from above lies outside.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn scale_small(scale: &Scale, sums: &mut [Sums]) {
+    for half in 0..2 {
+        let load = |from: *const i64| {
+            // SAFETY: arrays hold two halves of 32 bytes.
+            unsafe { _mm256_loadu_si256(from.cast::<__m256i>().add(half)) }
+        };
+        let factor = load(scale.factor.as_ptr().cast::<i64>());
+        let odd_factor = _mm256_srli_epi64::<32>(factor);
+        let offsets = [load(scale.offset[0].as_ptr()), load(scale.offset[1].as_ptr())];
+        let (right, left) = (load(scale.shift[0].as_ptr()), load(scale.left.as_ptr()));
+        for sums in &mut *sums {
+            let even = _mm256_srlv_epi64(_mm256_add_epi64(_mm256_mul_epi32(sums[half], factor), offsets[0]), right);
+            let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(sums[half]), odd_factor);
+            sums[half] = _mm256_blend_epi32::<0xaa>(even, _mm256_sllv_epi64(_mm256_add_epi64(odd, offsets[1]), left));
+        }
+    }
+}
+
+/// Sums over all inputs of `N` pixels from `first` on.
 ///
 /// # Safety
 /// The caller has checked the instructions and [`Rows::holds`] for `first + N` pixels.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn sums<const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, tile: &mut [[i32; LANES]; CELLS]) {
+unsafe fn sums<const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize) -> [Sums; N] {
     let (narrow, wide) = layer.panel(panel);
     let mut sums = [[_mm256_setzero_si256(); 2]; N];
     let ones = _mm256_set1_epi16(1);
@@ -102,10 +197,5 @@ unsafe fn sums<const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, fi
             }
         }
     }
-    for (row, sums) in tile.iter_mut().zip(&sums) {
-        for (half, &sum) in sums.iter().enumerate() {
-            // SAFETY: a row holds 16 sums: two vectors of 8.
-            unsafe { _mm256_storeu_si256(row.as_mut_ptr().add(8 * half).cast::<__m256i>(), sum) };
-        }
-    }
+    sums
 }

@@ -163,6 +163,7 @@ impl Packed {
     }
 
     /// Weights of one panel: those of narrow inputs, shape `[quads, LANES, QUAD]`, and of wide ones, `[pairs, LANES, PAIR]`.
+    #[inline]
     pub(super) fn panel(&self, panel: usize) -> (&[i8], &[i16]) {
         let (narrow, wide) = (self.quads * LANES * QUAD, self.pairs * LANES * PAIR);
         (&self.narrow[panel * narrow..][..narrow], &self.wide[panel * wide..][..wide])

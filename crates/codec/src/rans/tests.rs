@@ -1,5 +1,6 @@
 //! What goes in comes out, at its size, and nothing else passes for it.
 
+use super::encoder::back;
 use super::*;
 use crate::cdf::Found;
 use crate::kernel::Kernel;
@@ -29,6 +30,26 @@ fn shares(seed: u64) -> (Vec<(u32, u32)>, Vec<u8>) {
     (shares, groups)
 }
 
+/// By every kernel of this machine, which all do the same.
+fn encoded(shares: &[(u32, u32)], groups: &[u8]) -> Vec<u8> {
+    let by = |kernel| {
+        let mut held = Held::of(0);
+        let mut rest = shares;
+        for &group in groups {
+            let (group, after) = rest.split_at(group.into());
+            rest = after;
+            let (lefts, widths): (Vec<u32>, Vec<u32>) = group.iter().copied().unzip();
+            held.push(&lefts, &widths);
+        }
+        assert!(held.shares().eq(shares.iter().copied()));
+        encode(kernel, held)
+    };
+    let mut all = Kernel::all().into_iter().map(by);
+    let bytes = all.next().expect("there is plain Rust");
+    assert!(all.all(|other| other == bytes));
+    bytes
+}
+
 fn decoded(kernel: Kernel, bytes: &[u8], shares: &[(u32, u32)], groups: &[u8]) -> Result<(), crate::Error> {
     let mut coder = RansDecoder::new(kernel, bytes)?;
     let mut rest = shares;
@@ -52,7 +73,7 @@ fn decoded(kernel: Kernel, bytes: &[u8], shares: &[(u32, u32)], groups: &[u8]) -
 fn shares_come_back_at_their_size_by_any_kernel() {
     for seed in 0..60 {
         let (shares, groups) = shares(seed);
-        let bytes = encode(&shares, &groups);
+        let bytes = encoded(&shares, &groups);
         let bits: f64 = shares.iter().map(|&(_, width)| 24.0 - f64::from(width).log2()).sum();
         let spent = 8.0 * (bytes.len() - STATES_BYTES) as f64;
         // States hold up to 64 bits each, half of them of no use.
@@ -64,9 +85,41 @@ fn shares_come_back_at_their_size_by_any_kernel() {
 }
 
 #[test]
+fn every_kernel_goes_back_alike_from_any_state() {
+    let mut state = 5u64;
+    let mut roll = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state ^ state >> 32).rotate_right((state >> 59) as u32)
+    };
+    for round in 0..20_000u32 {
+        let (mut states, mut lefts, mut widths) = ([LEAST; CODERS], [0; CODERS], [0; CODERS]);
+        for lane in 0..CODERS {
+            let width = match round % 3 {
+                0 => 1 + roll() % 9,
+                1 => (1 << 24) - 1 - roll() % 9,
+                _ => 1 + (roll() >> (40 + roll() % 24)) % ((1 << 24) - 1),
+            };
+            // Quotients of all sizes that are whole, or nearly so.
+            let quotient = (roll() >> (24 + roll() % 9)) | 1 << 31;
+            let near = [0, 1, width - 1, width / 2][roll() as usize % 4];
+            states[lane] = (quotient.wrapping_mul(width).wrapping_add(near)).max(LEAST);
+            (lefts[lane], widths[lane]) = ((roll() % ((1 << 24) - width)) as u32, width as u32);
+        }
+        let gone = |kernel: Kernel| {
+            let (mut states, mut words) = (states, [7; 20]);
+            let taken = back(kernel, &mut states, &lefts, &widths, &mut words);
+            (states, words, taken)
+        };
+        for kernel in Kernel::all() {
+            assert_eq!(gone(kernel), gone(Kernel::Scalar), "{kernel:?}: {states:x?} {widths:x?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_else_passes_for_it() {
     let (shares, groups) = shares(7);
-    let bytes = encode(&shares, &groups);
+    let bytes = encoded(&shares, &groups);
     for kernel in Kernel::all() {
         let refused = |bytes: &[u8], why: &str| {
             let error = decoded(kernel, bytes, &shares, &groups).expect_err(why);

@@ -15,7 +15,7 @@ const FIRST_WEIGHT: i32 = 26_214;
 /// Size of the mixer's step: an error of 2^-12 against a logit of 2^-8 moves a weight by `error * logit >> 13`.
 const MIX_SHIFT: u32 = 13;
 /// Slowest rates of the two estimates: one step closes 1/64 or 1/1024 of the gap.
-const QUICK: i64 = 64;
+const QUICK: u16 = 64;
 const STEADY: u16 = 1023;
 /// The encoder writes this many bytes at the end, the decoder reads as many at the start.
 const FLUSH: usize = 4;
@@ -67,16 +67,32 @@ impl Estimate {
     fn learn(&mut self, bit: bool) {
         // Both start fast (1/2, 1/3 ..) and slow down to 1/QUICK and 1/STEADY.
         self.seen = self.seen.saturating_add(1).min(STEADY);
-        let rate = i64::from(self.seen).wrapping_add(1);
-        let target = if bit { 65_535i64 } else { 0 };
-        let toward = |from: u16, rate: i64| {
-            let step = target.wrapping_sub(i64::from(from)).checked_div(rate).unwrap_or(0);
-            i64::from(from).wrapping_add(step).clamp(32, 65_503) as u16
+        let rate = self.seen.wrapping_add(1);
+        let toward = |from: u16, rate: u16| {
+            let inverse = INVERSES.get(usize::from(rate)).copied().unwrap_or(0);
+            let part = |gap: u16| (u64::from(gap).wrapping_mul(inverse.into()) >> 32) as u16;
+            let moved = if bit { from.wrapping_add(part(u16::MAX.wrapping_sub(from))) } else { from.wrapping_sub(part(from)) };
+            moved.clamp(32, 65_503)
         };
         self.quick = toward(self.quick, rate.min(QUICK));
         self.steady = toward(self.steady, rate);
     }
 }
+
+/// Just above `2^32 / i`, for division by `i` of 16 bits: `i` times an entry is above 2^32 by at most `i`, which adds less than 1 to what is divided, so the
+/// upper half of the product is the quotient. Nobody divides by 0 or 1.
+const INVERSES: [u32; STEADY as usize + 2] = {
+    let mut inverses = [0; STEADY as usize + 2];
+    let mut i = 2;
+    while i < inverses.len() {
+        #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "done by the compiler")]
+        {
+            inverses[i] = ((1u64 << 32) / i as u64 + 1) as u32;
+            i += 1;
+        }
+    }
+    inverses
+};
 
 /// What encoder and decoder know alike.
 struct Model {
@@ -252,4 +268,19 @@ fn shift_in(input: &mut std::slice::Iter<'_, u8>, missing: &mut u64) -> u32 {
         },
         |&byte| u32::from(byte),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inverses_divide_as_division_does() {
+        for rate in 2..=STEADY + 1 {
+            for gap in (0..=u16::MAX).step_by(if cfg!(debug_assertions) { 7 } else { 1 }) {
+                let inverse = INVERSES[usize::from(rate)];
+                assert_eq!((u64::from(gap) * u64::from(inverse) >> 32) as u16, gap / rate, "{gap} by {rate}");
+            }
+        }
+    }
 }

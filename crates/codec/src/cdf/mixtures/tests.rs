@@ -42,6 +42,14 @@ fn every_kernel_sets_and_evaluates_a_batch_alike() {
                             symbols.iter_mut().for_each(|symbol| *symbol = roll((1 << bit_depth) + 1) as u32);
                             let [got, want] = [&mixtures, &plain].map(|mixtures| mixtures.masses_below(from, count, &symbols));
                             assert_eq!(got[..count], want[..count], "{told}");
+                            let mut found = Found::default();
+                            found.symbols.iter_mut().for_each(|symbol| *symbol = roll(1 << bit_depth) as u16);
+                            let bits = mixtures.share_group(from, count, &mut found);
+                            for i in 0..count {
+                                let [left, right] = [0, 1].map(|next| plain.single[from + i].mass_below(u32::from(found.symbols[i]) + next));
+                                assert_eq!((found.lefts[i], found.widths[i]), (left, right - left), "{told}");
+                            }
+                            assert_eq!(bits, found.widths[..count].iter().map(|&width| cost(width)).sum::<u64>(), "{told}");
                         }
                         let mut quantiles = [0; GROUP];
                         let mut found = Found::default();
