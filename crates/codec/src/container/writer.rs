@@ -3,8 +3,8 @@
 use std::io::{Seek, SeekFrom, Write};
 
 use crate::Error;
-use crate::container::header::{HEADER_BYTES, Header, TRAILER_BYTES};
 use crate::container::columns::Columns;
+use crate::container::header::{HEADER_BYTES, Header, TRAILER_BYTES};
 use crate::container::parts::Filling;
 use crate::container::{Block, BlockCoding, Fidelity, Item, RecipeBook, layout_name};
 use crate::general;
