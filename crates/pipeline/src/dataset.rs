@@ -23,7 +23,10 @@ use crate::summary::{GroupSummary, NamedReason, PreprocessSummary};
 use crate::work::Crew;
 
 /// What an item takes of the memory at the peak, bytes, its samples apart.
-const ITEM_BYTES: u64 = 700;
+const ITEM_BYTES: u64 = 96;
+
+/// What a file takes, its path and the reason apart, that the summary names because it is no image.
+const NAMED_BYTES: u64 = (size_of::<NamedReason>() + 32) as u64;
 
 /// What samples leave to an item: what it once took. It is counted up to a quarter of the memory, so that whatever fitted then is learned from as then.
 const SPARED_BYTES: u64 = 700;
@@ -301,7 +304,9 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
                 _ => room.limit(room_bytes(&recipes)),
             }
             summary.add(number, path, &item, reason);
-            items.push(&item, insides)
+            items.push(&item, insides)?;
+            let few = summary.held_bytes.saturating_add(items.insides_bytes()).saturating_add(recipes.held_bytes());
+            how.check(count, (count as u64).saturating_mul(ITEM_BYTES).saturating_add(few))
         },
     )?;
     let (room_bytes, kept) = (room.bytes(), room.kept());
@@ -345,6 +350,8 @@ struct Summary {
     told: PreprocessSummary,
     /// Files that cannot be read, as they may turn out to be copies, and why.
     unreadable: Vec<(usize, NamedReason)>,
+    /// What all names take.
+    held_bytes: u64,
 }
 
 impl Summary {
@@ -360,6 +367,7 @@ impl Summary {
         if let Some(reason) = reason {
             told.general_but_pixels_would_learn += u64::from(reason.pixels_would_learn());
             let named = NamedReason { path, reason: reason.to_string() };
+            self.held_bytes += NAMED_BYTES + (named.path.len() + named.reason.len()) as u64;
             if matches!(reason, GeneralReason::Unreadable(_) | GeneralReason::TooLarge { .. }) {
                 self.unreadable.push((number, named.clone()));
             }
@@ -368,7 +376,7 @@ impl Summary {
     }
 
     fn whole(self, files: &Files, report: &clean::Report) -> Result<PreprocessSummary, Error> {
-        let Self { mut told, mut unreadable } = self;
+        let Self { mut told, mut unreadable, .. } = self;
         let named = |number: usize, reason: String| Ok::<_, Error>(NamedReason { path: files.path(number)?, reason });
         let copy = |&(copy, first): &(usize, usize)| named(copy, format!("a copy of {}", files.path(first)?));
         told.duplicates = report.duplicates.iter().map(copy).collect::<Result<_, _>>()?;

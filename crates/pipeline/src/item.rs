@@ -6,7 +6,7 @@ use std::path::Path;
 use kolmo_codec::container::PIECE_BYTES;
 use kolmo_data::digest::{Digest, of_bytes};
 use kolmo_data::open::{self, Fidelity, GeneralReason, OpenLimits, Opened};
-use kolmo_data::tensor::{self, Numbers};
+use kolmo_data::tensor::{self, Numbers, Region, Tensor};
 
 use crate::base::Twin;
 use crate::error::Error;
@@ -33,6 +33,16 @@ pub(crate) struct Insides {
     pub(crate) numbers: Option<Numbers>,
     /// Its tensors that have a twin in the base, in order.
     pub(crate) twins: Vec<Twin>,
+}
+
+impl Insides {
+    /// What it takes in memory, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        // Names and shapes of tensors are short; a twin may come for each.
+        const EACH: usize = size_of::<Region>() + size_of::<Tensor>() + size_of::<Twin>() + 96;
+        let numbers = self.numbers.as_ref().map_or(0, |numbers| numbers.regions.len().max(numbers.tensors.len()));
+        (size_of::<Self>() + self.pieces.len() * size_of::<Digest>() + numbers * EACH) as u64
+    }
 }
 
 /// What a file was found to be.

@@ -29,11 +29,13 @@ pub(crate) struct Items {
     bytes: u64,
     /// Of those that have any.
     insides: BTreeMap<usize, Insides>,
+    /// What these take.
+    insides_bytes: u64,
 }
 
 impl Items {
     pub(crate) fn new(aside: &Aside) -> Self {
-        Self { records: aside.pages(MEMORY_BYTES), count: 0, bytes: 0, insides: BTreeMap::new() }
+        Self { records: aside.pages(MEMORY_BYTES), count: 0, bytes: 0, insides: BTreeMap::new(), insides_bytes: 0 }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -54,6 +56,7 @@ impl Items {
     pub(crate) fn push(&mut self, item: &Item, insides: Option<Insides>) -> Result<(), Error> {
         self.records.append(&to_bytes(item))?;
         if let Some(insides) = insides {
+            self.insides_bytes += insides.bytes();
             self.insides.insert(self.count, insides);
         }
         self.count += 1;
@@ -69,6 +72,11 @@ impl Items {
 
     pub(crate) fn set(&self, number: usize, item: &Item) -> Result<(), Error> {
         self.records.write((number * RECORD) as u64, &to_bytes(item))
+    }
+
+    /// What all that only few items have takes in memory.
+    pub(crate) const fn insides_bytes(&self) -> u64 {
+        self.insides_bytes
     }
 
     /// What only few items have.

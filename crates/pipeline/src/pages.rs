@@ -249,7 +249,9 @@ mod tests {
     fn threads_share_pages() {
         let folder = tempfile::tempdir().expect("a folder");
         let pages = Aside::new(folder.path(), 0).pages(0);
-        (0..2000).for_each(|number| drop(pages.append(&record(number, 0)).expect("room")));
+        for number in 0..2000 {
+            pages.append(&record(number, 0)).expect("room");
+        }
         std::thread::scope(|scope| {
             for thread in 0..4 {
                 let pages = &pages;

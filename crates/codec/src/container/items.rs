@@ -159,7 +159,7 @@ impl Packed {
         match content {
             Content::Image { block, height, width, recipe } => Self([block, height, width, recipe]),
             // More bytes than fit blocks are refused as what they are: one less makes no difference.
-            Content::General { block, bytes } => Self::sized(block, if bytes == NO_SIZE { NO_SIZE - 1 } else { bytes }),
+            Content::General { block, bytes } => Self::sized(block, if bytes == NO_SIZE { NO_SIZE.saturating_sub(1) } else { bytes }),
             Content::Copy { of } => Self::sized(of, NO_SIZE),
         }
     }

@@ -125,7 +125,9 @@ impl Sketches {
             };
             let end = count.min(begin + AT_ONCE);
             let some = crew.pool.install(|| (begin..end).into_par_iter().map(sketched).collect::<Result<Vec<_>, Error>>())?;
-            some.iter().try_for_each(|record| records.append(record).map(drop))?;
+            for record in some {
+                records.append(&record)?;
+            }
         }
         Ok(Self { records, seen })
     }
