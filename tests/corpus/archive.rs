@@ -92,7 +92,7 @@ pub(crate) fn of_numbers() -> Sound {
     let block = writer.block(BlockCoding::General(GeneralMethod::Numbers), &coded, block_digest(&coded, &digests)).expect("a block");
     let names = ["a.safetensors", "b.npy"];
     let item = |(name, file): (&str, &Vec<u8>)| Item { path: name.to_owned(), content: Content::General { block, bytes: file.len() as u64 } };
-    let items = names.into_iter().zip(&files).map(item).collect();
+    let items = names.into_iter().zip(&files).map(item);
     let (out, _) = writer.finish(items, &RecipeBook::default(), 0).expect("an archive");
     Sound { bytes: out.into_inner(), files: names.map(str::to_owned).into_iter().zip(files).collect() }
 }
@@ -115,7 +115,7 @@ pub(crate) fn outcomes(archive: &[u8], limits: &Limits) -> Result<Vec<Outcome>, 
 /// Every file of the archive, or the first thing that is wrong.
 pub(crate) fn read(archive: &[u8], limits: &Limits) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let mut reader = Reader::open(Cursor::new(archive), limits)?;
-    let paths: Vec<String> = reader.index().items.iter().map(|item| item.path.clone()).collect();
+    let paths: Vec<String> = reader.index().items.iter().map(|item| item.path.to_owned()).collect();
     let mut files = BTreeMap::new();
     expand::expand(&mut reader, &Options::all(limits), |part| {
         files.entry(paths[part.item as usize].clone()).or_insert_with(Vec::new).extend_from_slice(&part.bytes);

@@ -1,11 +1,13 @@
 //! The archive: header, Programs, blocks, recipes, index, digest. It frames payloads and never looks into one.
 //!
-//! [`Writer`] streams blocks out and needs no more memory than the index; [`Reader`] needs header, Programs, recipes and index, then
+//! [`Writer`] streams blocks and items out and needs no more memory than the coded index; [`Reader`] needs header, Programs, recipes and index, then
 //! only the blocks that are asked for. `FORMAT.md` specifies every byte.
 
+mod columns;
 pub(crate) mod fields;
 mod header;
 mod index;
+pub(crate) mod items;
 pub(crate) mod layout;
 mod parts;
 mod reader;
@@ -16,6 +18,7 @@ mod writer;
 
 pub use header::{FEATURES, Fidelity, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION};
 pub use index::{Block, BlockCoding, Content, Index, Item};
+pub use items::{ItemRef, Items};
 pub use layout::{LAYOUTS, layout_code, layout_name};
 pub use parts::{Part, Parts};
 pub use reader::{Contents, ProgramEntry, Reader};

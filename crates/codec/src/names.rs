@@ -5,13 +5,16 @@
 
 use crate::Error;
 use crate::container::fields::{Fields, put_varint};
+use crate::container::items::Paths;
 use crate::limits::Budget;
 
 /// Longest name, bytes.
 pub const MAX_NAME_BYTES: usize = 65_535;
 
-// A String and its Item around it, generously: what a name costs in memory beside its bytes.
-const NAME_OVERHEAD: u64 = 96;
+// What an item costs in memory, its name apart, generously: 20 bytes, and twice that while lists grow.
+const NAME_OVERHEAD: u64 = 64;
+// And each byte of its name.
+const NAME_BYTE: u64 = 2;
 
 /// Whether a path may stand in an archive, on every operating system alike.
 ///
@@ -62,58 +65,76 @@ pub fn successor(name: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Codes names: three columns, each behind its length (varint).
+/// Codes names as they come: three columns, each behind its length (varint).
 ///
 /// 1. ops: `varint op` each. Even: the next `op / 2` names (at least 1) are successors. Odd: one literal name that shares its
 ///    first `op / 2` bytes with the name before it;
 /// 2. for every literal the length of the rest, varint;
 /// 3. the rests, one after another.
-pub(crate) fn write(names: &[&str]) -> Vec<u8> {
-    let (mut ops, mut lengths, mut rests) = (Vec::new(), Vec::new(), Vec::new());
-    let mut before = "";
-    let mut run = 0u64;
-    for &name in names {
-        if successor(before).is_some_and(|expected| expected == name) {
-            run = run.saturating_add(1);
+#[derive(Debug, Default)]
+pub(crate) struct NamesWriter {
+    ops: Vec<u8>,
+    lengths: Vec<u8>,
+    rests: Vec<u8>,
+    last: String,
+    /// Successors that no op tells of yet.
+    run: u64,
+}
+
+impl NamesWriter {
+    /// The name that came last; empty before the first.
+    pub(crate) fn last(&self) -> &str {
+        &self.last
+    }
+
+    pub(crate) fn push(&mut self, name: &str) {
+        if successor(&self.last).is_some_and(|expected| expected == name) {
+            self.run = self.run.saturating_add(1);
         } else {
-            if run > 0 {
-                put_varint(&mut ops, run << 1);
-                run = 0;
-            }
-            let shared = before.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+            self.close();
+            let shared = self.last.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
             let rest = name.as_bytes().get(shared..).unwrap_or(&[]);
-            put_varint(&mut ops, (shared as u64) << 1 | 1);
-            put_varint(&mut lengths, rest.len() as u64);
-            rests.extend_from_slice(rest);
+            put_varint(&mut self.ops, (shared as u64) << 1 | 1);
+            put_varint(&mut self.lengths, rest.len() as u64);
+            self.rests.extend_from_slice(rest);
         }
-        before = name;
+        self.last.clear();
+        self.last.push_str(name);
     }
-    if run > 0 {
-        put_varint(&mut ops, run << 1);
+
+    fn close(&mut self) {
+        if self.run > 0 {
+            put_varint(&mut self.ops, self.run << 1);
+            self.run = 0;
+        }
     }
-    let mut out = Vec::new();
-    for column in [ops, lengths, rests] {
-        put_varint(&mut out, column.len() as u64);
-        out.extend_from_slice(&column);
+
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.close();
+        let mut out = Vec::new();
+        for column in [self.ops, self.lengths, self.rests] {
+            put_varint(&mut out, column.len() as u64);
+            out.extend_from_slice(&column);
+        }
+        out
     }
-    out
 }
 
 /// Reads `count` names, checks every one and their order.
 ///
 /// # Errors
 /// `Corrupt`, `Truncated`; `LimitExceeded` where the names would take more memory than `budget` has.
-pub(crate) fn read(fields: &mut Fields<'_>, count: u64, budget: &mut Budget) -> Result<Vec<String>, Error> {
+pub(crate) fn read(fields: &mut Fields<'_>, count: u64, budget: &mut Budget) -> Result<Paths, Error> {
     const WHAT: &str = "names of the index";
     let mut column = || -> Result<Fields<'_>, Error> {
         let len = fields.varint()?;
         Ok(Fields::new(WHAT, fields.take(len)?))
     };
     let (mut ops, mut lengths, mut rests) = (column()?, column()?, column()?);
-    let mut names: Vec<String> = Vec::new();
+    let mut names = Paths::default();
+    let mut before = String::new();
     let mut run = 0u64;
     while (names.len() as u64) < count {
-        let before = names.last().map_or("", String::as_str);
         let mut name = None;
         if run == 0 {
             let op = ops.varint()?;
@@ -127,7 +148,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, count: u64, budget: &mut Budget) -> 
                 let shared = shared.ok_or_else(|| ops.corrupt())?;
                 let rest = lengths.varint()?;
                 let rest = rests.take(rest)?;
-                budget.take(WHAT, (shared.len() as u64).saturating_add(rest.len() as u64), 1)?;
+                budget.take(WHAT, (shared.len() as u64).saturating_add(rest.len() as u64), NAME_BYTE)?;
                 name = Some(String::from_utf8([shared, rest].concat()).map_err(|_| rests.corrupt())?);
             }
         }
@@ -135,15 +156,16 @@ pub(crate) fn read(fields: &mut Fields<'_>, count: u64, budget: &mut Budget) -> 
             Some(name) => name,
             None => {
                 run = run.saturating_sub(1);
-                budget.take(WHAT, before.len() as u64, 1)?;
-                successor(before).ok_or_else(|| ops.corrupt())?
+                budget.take(WHAT, before.len() as u64, NAME_BYTE)?;
+                successor(&before).ok_or_else(|| ops.corrupt())?
             }
         };
         budget.take(WHAT, 1, NAME_OVERHEAD)?;
-        if before.as_bytes() >= name.as_bytes() || check_path(&name).is_err() {
+        if before >= name || check_path(&name).is_err() {
             return Err(rests.corrupt());
         }
-        names.push(name);
+        names.push(&name);
+        before = name;
     }
     if run > 0 {
         return Err(ops.corrupt());
@@ -152,12 +174,12 @@ pub(crate) fn read(fields: &mut Fields<'_>, count: u64, budget: &mut Budget) -> 
     lengths.end()?;
     rests.end()?;
     let mut before = "";
-    for name in &names {
+    for name in names.iter() {
         // What a folder shares with the name before was looked for then.
         let shared = before.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
         let folders = name.match_indices('/').filter(|(slash, _)| *slash >= shared).filter_map(|(slash, _)| name.get(..slash));
         for folder in folders {
-            if names.binary_search_by(|other| other.as_str().cmp(folder)).is_ok() {
+            if names.holds(folder) {
                 return Err(Error::corrupt("names of the index: a name is both a file and a folder"));
             }
         }
@@ -170,13 +192,19 @@ pub(crate) fn read(fields: &mut Fields<'_>, count: u64, budget: &mut Budget) -> 
 mod tests {
     use super::*;
 
+    fn write(names: &[&str]) -> Vec<u8> {
+        let mut writer = NamesWriter::default();
+        names.iter().for_each(|name| writer.push(name));
+        writer.finish()
+    }
+
     fn round(names: &[&str]) -> usize {
         let bytes = write(names);
         let mut budget = Budget::new(1 << 20);
         let mut fields = Fields::new("test", &bytes);
         let back = read(&mut fields, names.len() as u64, &mut budget).unwrap();
         fields.end().unwrap();
-        assert_eq!(back, names);
+        assert!(back.iter().eq(names.iter().copied()));
         bytes.len()
     }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::layout::Layout;
-use crate::open::GeneralReason;
 use crate::statistics::Outline;
 
 /// What is known about one file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fact {
     /// Fingerprint of its bytes, or of its image where only pixels count.
     pub digest: Digest,
@@ -17,12 +16,12 @@ pub struct Fact {
 }
 
 /// What opening a file gave.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum State {
     /// An image.
     Image(Outline),
     /// A file for the general way.
-    General(GeneralReason),
+    General,
 }
 
 /// Which files are not learned from, and why. Indices are those of the facts; each list is in their order.
@@ -31,8 +30,6 @@ pub enum State {
 pub struct Report {
     /// Copies: (index of the copy, index of the first file with this digest).
     pub duplicates: Vec<(usize, usize)>,
-    /// Files that should be images but cannot be read: (index, what is wrong).
-    pub unreadable: Vec<(usize, String)>,
     /// Images unlike the rest of their layout.
     pub outliers: Vec<Outlier>,
 }
@@ -59,13 +56,13 @@ impl std::fmt::Display for Outlier {
 }
 
 impl Report {
-    /// The images to learn from: indices of images that are no copy and no outlier, ascending.
+    /// The files that no image is learned from because it is a copy or an outlier: indices, ascending.
     #[must_use]
-    pub fn learnable(&self, facts: &[Fact]) -> Vec<usize> {
-        let mut keep: Vec<bool> = facts.iter().map(|fact| matches!(fact.state, State::Image(_))).collect();
-        self.duplicates.iter().for_each(|&(copy, _)| keep[copy] = false);
-        self.outliers.iter().for_each(|outlier| keep[outlier.index] = false);
-        (0..facts.len()).filter(|&i| keep[i]).collect()
+    pub fn left_out(&self) -> Vec<usize> {
+        let copies = self.duplicates.iter().map(|&(copy, _)| copy);
+        let mut all: Vec<usize> = copies.chain(self.outliers.iter().map(|outlier| outlier.index)).collect();
+        all.sort_unstable();
+        all
     }
 }
 
@@ -90,76 +87,117 @@ fn noise_bpsp(image: &Outline) -> f64 {
     if bias < 0.5 { NOISE_SHARE * (f64::from(image.layout.bit_depth) - bias) } else { f64::INFINITY }
 }
 
-/// An image of a group.
-struct Member {
-    index: usize,
-    residual_bpsp: f64,
-    noise_bpsp: f64,
-}
+/// Files whose digests are compared at a time: 16 MB of the beginnings of these.
+const COMPARED: usize = 1 << 20;
 
-/// Looks over a dataset.
+/// Looks over a dataset: `count` files, of which `fact` is asked by index, several times; what is held of each is its residual entropy.
 ///
 /// - *duplicate*: same digest as an earlier file
-/// - *unreadable*: [`GeneralReason::Unreadable`] or [`GeneralReason::TooLarge`]
 /// - *outlier*: in a layout of at least 20 distinct images, residual entropy above `median + 6 * 1.4826 * MAD + 0.5` bpsp, or above 98.5 %
 ///   of what noise of the image's size would have; if more than 2 % of the group are, none is
-#[must_use]
-pub fn review(facts: &[Fact]) -> Report {
-    let mut report = Report { duplicates: duplicates(facts), ..Report::default() };
-    let mut groups: BTreeMap<Layout, Vec<Member>> = BTreeMap::new();
-    let mut copies = report.duplicates.iter().map(|&(copy, _)| copy).peekable();
-    for (i, fact) in facts.iter().enumerate() {
-        if copies.next_if_eq(&i).is_some() {
-            continue;
-        }
-        match &fact.state {
-            State::Image(image) => {
-                groups.entry(image.layout).or_default().push(Member { index: i, residual_bpsp: image.residual_bpsp, noise_bpsp: noise_bpsp(image) });
-            }
-            State::General(reason @ (GeneralReason::Unreadable(_) | GeneralReason::TooLarge { .. })) => {
-                report.unreadable.push((i, reason.to_string()));
-            }
-            State::General(_) => {}
-        }
-    }
-    report.outliers = groups.values().flat_map(|group| outliers(group)).collect();
-    report.outliers.sort_by_key(|outlier| outlier.index);
-    report
+///
+/// # Errors
+/// Those of `fact`.
+pub fn review<E>(count: usize, fact: impl Fn(usize) -> Result<Fact, E>) -> Result<Report, E> {
+    let duplicates = duplicates(count, &fact)?;
+    let mut residuals: BTreeMap<Layout, Vec<f64>> = BTreeMap::new();
+    each_image(count, &fact, &duplicates, &mut |_, image| residuals.entry(image.layout).or_default().push(image.residual_bpsp))?;
+    let usual = residuals.into_iter().filter_map(|(layout, residuals)| Some((layout, Group::of(residuals)?)));
+    let mut groups: BTreeMap<Layout, Group> = usual.collect();
+    let mut outliers: Vec<(Layout, Outlier)> = Vec::new();
+    each_image(count, &fact, &duplicates, &mut |index, image| {
+        let found = groups.get_mut(&image.layout).and_then(|group| group.outlier(index, image));
+        outliers.extend(found.map(|outlier| (image.layout, outlier)));
+    })?;
+    let rare = outliers.into_iter().filter(|(layout, _)| groups.get(layout).is_some_and(Group::has_few_outliers));
+    let outliers = rare.map(|(_, outlier)| outlier).collect();
+    Ok(Report { duplicates, outliers })
 }
 
-/// Copies, ascending, each with the first of its digest. Facts are put in a row rather than in a map, which would take several times the memory.
-fn duplicates(facts: &[Fact]) -> Vec<(usize, usize)> {
-    let mut row: Vec<usize> = (0..facts.len()).collect();
-    row.sort_unstable_by(|&a, &b| facts[a].digest.cmp(&facts[b].digest).then(a.cmp(&b)));
+/// Shows all images that are no copies.
+fn each_image<E>(
+    count: usize,
+    fact: &impl Fn(usize) -> Result<Fact, E>,
+    duplicates: &[(usize, usize)],
+    sink: &mut dyn FnMut(usize, &Outline),
+) -> Result<(), E> {
+    let mut copies = duplicates.iter().map(|&(copy, _)| copy).peekable();
+    for index in 0..count {
+        if copies.next_if_eq(&index).is_none()
+            && let State::Image(image) = fact(index)?.state
+        {
+            sink(index, &image);
+        }
+    }
+    Ok(())
+}
+
+/// Copies, ascending, each with the first of its digest. Beginnings of digests are put in a row, of millions of files some at a time: those that leave the
+/// same rest.
+fn duplicates<E>(count: usize, fact: &impl Fn(usize) -> Result<Fact, E>) -> Result<Vec<(usize, usize)>, E> {
+    let rests = count.div_ceil(COMPARED) as u64;
     let mut duplicates: Vec<(usize, usize)> = Vec::new();
-    for same in row.chunk_by(|&a, &b| facts[a].digest == facts[b].digest) {
-        duplicates.extend(same[1..].iter().map(|&copy| (copy, same[0])));
+    for rest in 0..rests {
+        let mut row: Vec<(u64, usize)> = Vec::new();
+        for index in 0..count {
+            let short = u64::from_le_bytes(fact(index)?.digest.0[..8].try_into().unwrap_or_default());
+            if short % rests == rest {
+                row.push((short, index));
+            }
+        }
+        row.sort_unstable();
+        for like in row.chunk_by(|a, b| a.0 == b.0).filter(|like| like.len() > 1) {
+            let mut first: BTreeMap<Digest, usize> = BTreeMap::new();
+            for &(_, index) in like {
+                let earlier = *first.entry(fact(index)?.digest).or_insert(index);
+                if earlier != index {
+                    duplicates.push((index, earlier));
+                }
+            }
+        }
     }
     duplicates.sort_unstable();
-    duplicates
+    Ok(duplicates)
 }
 
-fn outliers(group: &[Member]) -> Vec<Outlier> {
-    if group.len() < GROUP_IMAGES {
-        return Vec::new();
+/// What is usual in a group.
+struct Group {
+    images: usize,
+    outliers: usize,
+    median_bpsp: f64,
+    deviation: f64,
+}
+
+impl Group {
+    /// `None` if it is too small to have outliers.
+    fn of(mut residuals: Vec<f64>) -> Option<Self> {
+        if residuals.len() < GROUP_IMAGES {
+            return None;
+        }
+        let median_bpsp = median(&mut residuals);
+        residuals.iter_mut().for_each(|residual| *residual = (*residual - median_bpsp).abs());
+        Some(Self { images: residuals.len(), outliers: 0, median_bpsp, deviation: median(&mut residuals) })
     }
-    let median_bpsp = median(group.iter().map(|image| image.residual_bpsp).collect());
-    let deviation = median(group.iter().map(|image| (image.residual_bpsp - median_bpsp).abs()).collect());
-    let found: Vec<Outlier> = group
-        .iter()
-        .map(|image| Outlier {
-            index: image.index,
-            residual_bpsp: image.residual_bpsp,
-            median_bpsp,
-            bound_bpsp: (median_bpsp + DEVIATIONS * deviation + MARGIN_BPSP).min(image.noise_bpsp),
-        })
-        .filter(|image| image.residual_bpsp > image.bound_bpsp)
-        .collect();
-    if found.len() * MAX_SHARE > group.len() { Vec::new() } else { found }
+
+    /// What there is to say of an image that is one, while there are few.
+    fn outlier(&mut self, index: usize, image: &Outline) -> Option<Outlier> {
+        let &mut Self { median_bpsp, deviation, .. } = self;
+        let bound_bpsp = (median_bpsp + DEVIATIONS * deviation + MARGIN_BPSP).min(noise_bpsp(image));
+        let residual_bpsp = image.residual_bpsp;
+        if residual_bpsp <= bound_bpsp {
+            return None;
+        }
+        self.outliers += 1;
+        self.has_few_outliers().then_some(Outlier { index, residual_bpsp, median_bpsp, bound_bpsp })
+    }
+
+    const fn has_few_outliers(&self) -> bool {
+        self.outliers * MAX_SHARE <= self.images
+    }
 }
 
 /// The middle value, or the upper of the two middle ones. `values` is not empty.
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
@@ -177,6 +215,10 @@ mod tests {
         Fact { digest: digest::of_bytes(&id.to_le_bytes()), state }
     }
 
+    fn review(facts: &[Fact]) -> Report {
+        super::review(facts.len(), |index| Ok::<_, ()>(facts[index])).unwrap()
+    }
+
     fn spread(n: u32) -> Vec<Fact> {
         (0..n).map(|i| fact(i, 3.0 + f64::from(i % 10) / 10.0)).collect()
     }
@@ -189,7 +231,7 @@ mod tests {
         assert_eq!(report.outliers.len(), 1);
         assert_eq!(report.outliers[0].index, 99);
         assert!(report.outliers[0].to_string().contains("7.90"));
-        assert_eq!(report.learnable(&facts), (0..99).collect::<Vec<_>>());
+        assert_eq!(report.left_out(), [99]);
     }
 
     #[test]
@@ -215,16 +257,12 @@ mod tests {
     }
 
     #[test]
-    fn copies_and_damage_are_told_apart() {
+    fn copies_are_told_apart() {
         let mut facts = vec![fact(1, 3.0), fact(2, 3.0), fact(1, 3.0), fact(1, 3.0)];
-        let general = |id: u32, reason| Fact { digest: digest::of_bytes(&id.to_le_bytes()), state: State::General(reason) };
-        facts.push(general(7, GeneralReason::NotAnImage));
-        facts.push(general(8, GeneralReason::Unreadable("PNG: the file ends early".to_owned())));
-        facts.push(general(7, GeneralReason::NotAnImage));
+        let general = |id: u32| Fact { digest: digest::of_bytes(&id.to_le_bytes()), state: State::General };
+        facts.extend([general(7), general(8), general(7)]);
         let report = review(&facts);
         assert_eq!(report.duplicates, [(2, 0), (3, 0), (6, 4)]);
-        assert_eq!(report.unreadable.len(), 1);
-        assert_eq!(report.unreadable[0].0, 5);
-        assert_eq!(report.learnable(&facts), [0, 1]);
+        assert_eq!(report.left_out(), [2, 3, 6]);
     }
 }

@@ -32,13 +32,12 @@
 //!             images.push(statistics::of_image(&image));
 //!             clean::State::Image(images[images.len() - 1].outline())
 //!         }
-//!         Opened::General { reason } => clean::State::General(reason),
+//!         Opened::General { .. } => clean::State::General,
 //!     };
 //!     facts.push(clean::Fact { digest: digest::of_bytes(&bytes), state });
 //! }
-//! let report = clean::review(&facts);
-//! let learnable = report.learnable(&facts);
-//! assert_eq!(learnable, [0]); // a.pgm; the notes go the general way
+//! let report = clean::review(facts.len(), |index| Ok::<_, kolmo_data::Error>(facts[index]))?;
+//! assert_eq!(report.left_out(), []); // no copies, no outliers
 //! let part = split::deal(&facts[0].digest, 0);
 //! assert_eq!(part, split::Part::Train);
 //! let scale = normalise::scale("gray8".parse()?, &images);

@@ -32,6 +32,17 @@ pub struct Listing {
     pub empty_dirs: Vec<String>,
 }
 
+/// What a walk through a folder comes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A file.
+    File(Entry),
+    /// See [`Listing::skipped`].
+    Skipped(String, String),
+    /// See [`Listing::empty_dirs`].
+    EmptyDir(String),
+}
+
 /// Lists the files below `root`, or `root` alone if it is a file.
 ///
 /// - a link to a file is listed as the file; a link to a folder is skipped, unless it is `root` itself
@@ -41,35 +52,15 @@ pub struct Listing {
 /// - `Io` with the path: `root` or a folder below it cannot be read
 /// - `InvalidArgument`: a name is not UTF-8, or there is no file at all ([`Error::EmptyFolder`])
 pub fn list(root: &Path) -> Result<Listing, Error> {
-    let metadata = fs::metadata(root).map_err(io("read", root))?;
     let mut listing = Listing::default();
-    if !metadata.is_dir() {
-        // the name that was given, or the one behind `..`
-        let named = if root.file_name().is_some() { root.to_owned() } else { fs::canonicalize(root).map_err(io("read", root))? };
-        let name = named.file_name().and_then(|name| name.to_str()).ok_or_else(|| not_utf8(root))?;
-        if !metadata.is_file() {
-            return Err(Error::InvalidArgument { what: "the input is neither a file nor a folder" });
+    walk(root, |found| {
+        match found {
+            Found::File(entry) => listing.entries.push(entry),
+            Found::Skipped(path, reason) => listing.skipped.push((path, reason)),
+            Found::EmptyDir(path) => listing.empty_dirs.push(path),
         }
-        listing.entries.push(Entry { path: name.to_owned(), file: root.to_owned(), bytes: metadata.len() });
-        return Ok(listing);
-    }
-    // an own stack: folders may be nested deeper than threads have room for
-    let mut folders = vec![(root.to_owned(), String::new())];
-    while let Some((folder, path)) = folders.pop() {
-        let mut is_empty = true;
-        for entry in fs::read_dir(&folder).map_err(io("list", &folder))? {
-            let entry = entry.map_err(io("list", &folder))?;
-            is_empty = false;
-            let file = entry.path();
-            let name = entry.file_name();
-            let name = name.to_str().ok_or_else(|| not_utf8(&file))?;
-            let path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-            visit(&entry, file, path, &mut folders, &mut listing)?;
-        }
-        if is_empty && !path.is_empty() {
-            listing.empty_dirs.push(path);
-        }
-    }
+        Ok::<(), Error>(())
+    })?;
     if listing.entries.is_empty() && listing.skipped.is_empty() {
         return Err(Error::EmptyFolder { path: root.to_owned() });
     }
@@ -79,27 +70,69 @@ pub fn list(root: &Path) -> Result<Listing, Error> {
     Ok(listing)
 }
 
-fn visit(entry: &fs::DirEntry, file: PathBuf, path: String, folders: &mut Vec<(PathBuf, String)>, listing: &mut Listing) -> Result<(), Error> {
+/// The same for folders of any size: tells `sink` of each thing as it is found, in no order, and holds none.
+///
+/// # Errors
+/// Those of [`list`] but for a folder without files, which is none; those of `sink`.
+pub fn walk<E: From<Error>>(root: &Path, mut sink: impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
+    let metadata = fs::metadata(root).map_err(io("read", root))?;
+    if !metadata.is_dir() {
+        // the name that was given, or the one behind `..`
+        let named = if root.file_name().is_some() { root.to_owned() } else { fs::canonicalize(root).map_err(io("read", root))? };
+        let name = named.file_name().and_then(|name| name.to_str()).ok_or_else(|| not_utf8(root))?;
+        if !metadata.is_file() {
+            return Err(Error::InvalidArgument { what: "the input is neither a file nor a folder" }.into());
+        }
+        return sink(Found::File(Entry { path: name.to_owned(), file: root.to_owned(), bytes: metadata.len() }));
+    }
+    // an own stack of paths: folders may be nested deeper than threads have room for
+    let mut folders = vec![String::new()];
+    while let Some(path) = folders.pop() {
+        let mut folder = root.to_owned();
+        folder.extend(path.split('/').filter(|part| !part.is_empty()));
+        let mut is_empty = true;
+        for entry in fs::read_dir(&folder).map_err(io("list", &folder))? {
+            let entry = entry.map_err(io("list", &folder))?;
+            is_empty = false;
+            let file = entry.path();
+            let name = entry.file_name();
+            let name = name.to_str().ok_or_else(|| not_utf8(&file))?;
+            let path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            match visit(&entry, file, path)? {
+                Visited::Folder(path) => folders.push(path),
+                Visited::Other(found) => sink(found)?,
+            }
+        }
+        if is_empty && !path.is_empty() {
+            sink(Found::EmptyDir(path))?;
+        }
+    }
+    Ok(())
+}
+
+enum Visited {
+    Folder(String),
+    Other(Found),
+}
+
+fn visit(entry: &fs::DirEntry, file: PathBuf, path: String) -> Result<Visited, Error> {
     let kind = entry.file_type().map_err(io("inspect", &file))?;
     if kind.is_dir() {
-        folders.push((file, path));
-        return Ok(());
+        return Ok(Visited::Folder(path));
     }
     let metadata = match fs::metadata(&file) {
         Ok(metadata) => metadata,
         Err(error) if kind.is_symlink() => {
-            listing.skipped.push((path, format!("a link that leads nowhere ({error})")));
-            return Ok(());
+            return Ok(Visited::Other(Found::Skipped(path, format!("a link that leads nowhere ({error})"))));
         }
         Err(error) => return Err(io("inspect", &file)(error)),
     };
-    if metadata.is_file() {
-        listing.entries.push(Entry { path, file, bytes: metadata.len() });
+    Ok(Visited::Other(if metadata.is_file() {
+        Found::File(Entry { path, file, bytes: metadata.len() })
     } else {
         let reason = if metadata.is_dir() { "a link to a folder" } else { "neither a file nor a folder" };
-        listing.skipped.push((path, reason.to_owned()));
-    }
-    Ok(())
+        Found::Skipped(path, reason.to_owned())
+    }))
 }
 
 /// The bytes of a file.
@@ -110,27 +143,40 @@ pub fn read(entry: &Entry) -> Result<Vec<u8>, Error> {
     fs::read(&entry.file).map_err(io("read", &entry.file))
 }
 
-/// Pairs of indices (the earlier, the later) of paths that are one path where case does not matter.
+/// Paths whose digests are compared at a time: 16 MB of them.
+const COMPARED: usize = 1 << 20;
+
+/// The first path, of `count` that are asked for by number, that is the same as an earlier one where case does not matter: numbers of the earlier and the later.
 ///
 /// Such a dataset cannot be expanded whole on the default disks of Windows and macOS.
-#[must_use]
-pub fn case_collisions<P: AsRef<str>>(paths: &[P]) -> Vec<(usize, usize)> {
-    // A row of short digests rather than a map of lowered paths: of a million paths that is a sixth of the memory.
-    let short = |path: &P| u64::from_le_bytes(of_bytes(path.as_ref().to_lowercase().as_bytes()).0[..8].try_into().unwrap_or_default());
-    let mut row: Vec<(u64, usize)> = paths.iter().map(short).zip(0..).collect();
-    row.sort_unstable();
-    let mut collisions = Vec::new();
-    for like in row.chunk_by(|a, b| a.0 == b.0).filter(|like| like.len() > 1) {
-        let mut first = HashMap::new();
-        for &(_, i) in like {
-            let earlier = *first.entry(paths[i].as_ref().to_lowercase()).or_insert(i);
-            if earlier != i {
-                collisions.push((earlier, i));
+///
+/// # Errors
+/// Those of `path`.
+pub fn case_collision<P: AsRef<str>, E>(count: usize, path: impl Fn(usize) -> Result<P, E>) -> Result<Option<(usize, usize)>, E> {
+    // A row of short digests rather than a map of lowered paths; of millions of paths, some at a time: those whose digests leave the same rest.
+    let rests = count.div_ceil(COMPARED) as u64;
+    let mut first: Option<(usize, usize)> = None;
+    for rest in 0..rests {
+        let mut row: Vec<(u64, usize)> = Vec::new();
+        for number in 0..count {
+            let digest = of_bytes(path(number)?.as_ref().to_lowercase().as_bytes());
+            let short = u64::from_le_bytes(digest.0[..8].try_into().unwrap_or_default());
+            if short % rests == rest {
+                row.push((short, number));
+            }
+        }
+        row.sort_unstable();
+        for like in row.chunk_by(|a, b| a.0 == b.0).filter(|like| like.len() > 1) {
+            let mut seen = HashMap::new();
+            for &(_, number) in like {
+                let earlier = *seen.entry(path(number)?.as_ref().to_lowercase()).or_insert(number);
+                if earlier != number && first.is_none_or(|(_, later)| number < later) {
+                    first = Some((earlier, number));
+                }
             }
         }
     }
-    collisions.sort_unstable_by_key(|&(_, later)| later);
-    collisions
+    Ok(first)
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
@@ -231,7 +277,8 @@ mod tests {
 
     #[test]
     fn case_alone_does_not_tell_files_apart_everywhere() {
-        assert_eq!(case_collisions(&["a/X", "A/x", "b", "a/x"]), [(0, 1), (0, 3)]);
-        assert_eq!(case_collisions(&["a", "b"]), []);
+        let first = |paths: &[&str]| case_collision(paths.len(), |number| Ok::<_, Error>(paths[number].to_owned())).unwrap();
+        assert_eq!(first(&["a/X", "b", "A/x", "a/x"]), Some((0, 2)));
+        assert_eq!(first(&["a", "b"]), None);
     }
 }

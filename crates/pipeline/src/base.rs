@@ -132,19 +132,29 @@ impl Previous {
     }
 
     /// Finds the twins of all files of a dataset. The base itself, if it is one of them, has none: it is what the others expand against.
-    pub(crate) fn pair(&self, dataset: &mut Dataset, crew: &mut Crew<'_>) {
+    pub(crate) fn pair(&self, dataset: &mut Dataset, crew: &mut Crew<'_>) -> Result<(), Error> {
         let own = self.file.path.canonicalize().ok();
-        let own = own.and_then(|own| (0..dataset.items.len()).find(|&number| dataset.file(number).canonicalize().is_ok_and(|file| file == own)));
-        let kept = own.map(|own| if let ItemState::Copy(first) = dataset.items[own].state { first } else { own });
-        let mut shared = 0usize;
-        for (number, item) in dataset.items.iter_mut().enumerate() {
-            let Some(numbers) = item.numbers().filter(|_| kept != Some(number) && !matches!(item.state, ItemState::Copy(_))) else { continue };
-            let twins = self.twins(numbers);
-            shared += twins.len();
-            item.set_twins(twins);
+        let mut whole = None;
+        for number in own.iter().flat_map(|_| 0..dataset.items.len()) {
+            if dataset.file(number)?.canonicalize().ok() == own {
+                whole = Some(number);
+                break;
+            }
         }
-        if let Some(own) = own {
-            crew.note(format!("{} is the base itself and is kept whole: expand it first, then the others with --base", dataset.path(own)));
+        let copied = |number: usize| Ok::<_, Error>(if let ItemState::Copy(first) = dataset.items.get(number)?.state { Some(first) } else { None });
+        let kept = whole.map(|whole| Ok::<_, Error>(copied(whole)?.unwrap_or(whole))).transpose()?;
+        let originals = dataset.items.with_insides().filter(|&number| kept != Some(number));
+        let originals: Vec<usize> =
+            originals.filter_map(|number| copied(number).map(|copied| copied.is_none().then_some(number)).transpose()).collect::<Result<_, _>>()?;
+        let mut shared = 0usize;
+        for number in originals {
+            let Some(insides) = dataset.items.insides_mut(number) else { continue };
+            let Some(numbers) = &insides.numbers else { continue };
+            insides.twins = self.twins(numbers);
+            shared += insides.twins.len();
+        }
+        if let Some(whole) = whole {
+            crew.note(format!("{} is the base itself and is kept whole: expand it first, then the others with --base", dataset.path(whole)?));
         }
         if shared == 0 {
             let name = &self.file.id.name;
@@ -152,6 +162,7 @@ impl Previous {
                 "no tensor has the name, type and length of one in {name}: nothing is gained by --base, and the archive does not need it"
             ));
         }
+        Ok(())
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kolmo_codec::container::RecipeBook;
 use kolmo_codec::prior::{PRIORS, Prior};
 use kolmo_codec::program::Program;
 use kolmo_codec::weights::{self, CodedProgram};
@@ -13,12 +12,10 @@ use crate::coding::{self, ProgramCoded, Way};
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::general;
-use crate::item::Item;
 use crate::kinds::{self, allot};
 use crate::learn::{FEWEST_TO_SPLIT, From, Learned, Lesson, learn_group};
 use crate::observe::{Event, Step};
 use crate::options::{CompressOptions, LearnOptions};
-use crate::picture::Picture;
 use crate::rating::Rating;
 use crate::summary::{Candidate, KindsSummary, ProgramSizes, ProgramSummary};
 use crate::symbols::Symbols;
@@ -111,7 +108,7 @@ pub(crate) fn programs(
         kolmo_model::device::choose(learn.device)?;
     }
     let kinds = kinds::divide(dataset, options, crew)?;
-    let shares = time_shares(dataset, options.learn.as_ref());
+    let shares = time_shares(dataset, options.learn.as_ref())?;
     for (group, share) in dataset.groups.iter().zip(shares) {
         crew.check()?;
         chosen.push(match &options.learn {
@@ -156,7 +153,7 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
         summary.prior = Some(prior.name.to_owned());
         looked.push((Candidate::new(format!("built-in {}", prior.name), 1, least), Chosen::new(program.clone(), summary)));
     }
-    if worth_learning(dataset, group) && least >= LEAST_BYTES {
+    if worth_learning(dataset, group)? && least >= LEAST_BYTES {
         let Learned { program, mut summary } = learn_one(dataset, group, start.as_ref(), means, crew)?;
         let bytes = code_program(&program, &mut summary).bytes.len() as u64;
         let own = crew.pool.install(|| rating.direct_bits(&program))?;
@@ -198,21 +195,17 @@ fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option
 }
 
 /// Whether a group is large enough for a Program of its own to pay.
-pub(crate) fn worth_learning(dataset: &Dataset, group: &Group) -> bool {
-    subpixels(dataset, group) >= LEAST_SUBPIXELS && !group.learnable.is_empty()
-}
-
-fn subpixels(dataset: &Dataset, group: &Group) -> u64 {
-    group.items.iter().filter_map(|&number| dataset.items[number].picture()).map(Picture::subpixels).sum()
+pub(crate) fn worth_learning(dataset: &Dataset, group: &Group) -> Result<bool, Error> {
+    Ok(!group.learnable.is_empty() && dataset.subpixels(&group.items)? >= LEAST_SUBPIXELS)
 }
 
 /// The time budget, dealt to the groups by their subpixels.
-pub(crate) fn time_shares(dataset: &Dataset, learn: Option<&LearnOptions>) -> Vec<Option<Duration>> {
-    let sizes = dataset.groups.iter().map(|group| if worth_learning(dataset, group) { subpixels(dataset, group) } else { 0 });
-    let sizes: Vec<u64> = sizes.collect();
+pub(crate) fn time_shares(dataset: &Dataset, learn: Option<&LearnOptions>) -> Result<Vec<Option<Duration>>, Error> {
+    let size = |group: &Group| if worth_learning(dataset, group)? { dataset.subpixels(&group.items) } else { Ok(0) };
+    let sizes: Vec<u64> = dataset.groups.iter().map(size).collect::<Result<_, Error>>()?;
     let total = sizes.iter().sum::<u64>().max(1) as f64;
     let budget = learn.and_then(|learn| learn.time_budget);
-    sizes.iter().map(|&size| budget.map(|budget| budget.mul_f64(size as f64 / total))).collect()
+    Ok(sizes.iter().map(|&size| budget.map(|budget| budget.mul_f64(size as f64 / total))).collect())
 }
 
 /// Learns the Program of one group, from random weights or from those of `start`.
@@ -237,7 +230,7 @@ pub(crate) fn learn_one(dataset: &Dataset, group: &Group, start: Option<&Program
         from,
         symbols: &symbols,
         options: learn,
-        expected_bytes: dataset.expected_bytes(group),
+        expected_bytes: dataset.expected_bytes(group)?,
         time_budget,
         most_steps,
     };
@@ -299,12 +292,7 @@ pub(crate) fn decide(
     let coded = coded?;
     about.coding = coded.method.name().into();
     about.referring = coded.referring;
-    let mut recipes = RecipeBook::default();
-    for &number in &group.items {
-        if let Some(picture) = dataset.items[number].picture() {
-            recipes.intern(dataset.recipe(picture))?;
-        }
-    }
+    let (recipes, _) = dataset.recipes_of(group.items.iter().copied())?;
     let bytes = coded_program.bytes.len() as u64 + coded.blocks.bytes();
     if let Some(chosen) = about.candidates.iter_mut().find(|candidate| candidate.chosen) {
         chosen.real_bytes = Some(bytes);
@@ -312,9 +300,12 @@ pub(crate) fn decide(
     let with_program = bytes + recipes.coded_bytes()?;
     let (quick, [quick_glance, dense_glance]) = looked?;
     let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
-    let part = spread(&dataset.items, &group.items);
+    let part = spread(dataset, &group.items)?;
     let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(general::size(dataset, &part, level, None, crew)? as f64);
-    let files: u64 = group.items.iter().map(|&number| dataset.items[number].bytes).sum();
+    let mut files = 0;
+    for &number in &group.items {
+        files += dataset.items.get(number)?.bytes;
+    }
     let mut gain = dense_glance as f64 / quick_glance.max(1) as f64;
     let mut margin = GLANCE_MARGIN;
     // Files that are dense already are dense all over.
@@ -344,7 +335,7 @@ pub(crate) fn decide(
 }
 
 /// Some of the items `numbers`, from all over, that hold about [`SPREAD_BYTES`]; all of them if they hold less.
-fn spread(items: &[Item], numbers: &[usize]) -> Vec<usize> {
-    let bytes: u64 = numbers.iter().map(|&number| items[number].bytes).sum();
-    numbers.iter().copied().step_by(bytes.div_ceil(SPREAD_BYTES).max(1) as usize).collect()
+fn spread(dataset: &Dataset, numbers: &[usize]) -> Result<Vec<usize>, Error> {
+    let bytes = numbers.iter().map(|&number| Ok(dataset.items.get(number)?.bytes)).sum::<Result<u64, Error>>()?;
+    Ok(numbers.iter().copied().step_by(bytes.div_ceil(SPREAD_BYTES).max(1) as usize).collect())
 }

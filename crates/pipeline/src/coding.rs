@@ -53,7 +53,7 @@ pub(crate) struct CodedBlock<C> {
     pub(crate) coding: C,
     pub(crate) bytes: Vec<u8>,
     pub(crate) digest: [u8; 16],
-    /// Items that begin in it.
+    /// Items that begin in it, ascending.
     pub(crate) items: Vec<usize>,
 }
 
@@ -113,7 +113,7 @@ fn by_share(
         return Ok(direct);
     }
     let before = trials.iter().map(|trial| trial.bytes).sum();
-    let trials: Vec<Vec<usize>> = trials.into_iter().map(|trial| trial.items.clone()).collect();
+    let trials: Vec<Vec<usize>> = trials.into_iter().map(|trial| trial.items.iter().collect()).collect();
     let mut tried = Tried::default();
     let bytes: usize = tried.look(dataset, &trials, program, crew)?.into_iter().sum();
     if !adaptive_pays(bytes as u64, before, share) {
@@ -137,7 +137,7 @@ fn directly(
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
-    let plan = packed(numbers, |number| dataset.pixels(number), BLOCK_PIXELS);
+    let plan = packed(numbers, |number| dataset.pixels(number), BLOCK_PIXELS)?;
     gathered(method, &plan, |numbers| encoded(dataset, numbers, program, method), aside, crew)
 }
 
@@ -193,17 +193,18 @@ fn encoded_by(
     let refs: Vec<ImageRef<'_>> =
         images.iter().map(|image| ImageRef { height: image.height as usize, width: image.width as usize, samples: &image.samples }).collect();
     let (method, encoded) = encode(&refs)?;
-    let digest = block_digest(&encoded.bytes, numbers.iter().map(|&number| &dataset.digest(number).0));
+    let digests = numbers.iter().map(|&number| dataset.digest(number)).collect::<Result<Vec<_>, Error>>()?;
+    let digest = block_digest(&encoded.bytes, digests.iter().map(|digest| &digest.0));
     let subpixels = images.iter().map(|image| image.subpixels()).sum::<u64>();
     Ok((CodedBlock { coding: method, bytes: encoded.bytes, digest, items: numbers.to_vec() }, encoded.ideal_bits, subpixels))
 }
 
 /// Cuts `numbers` into runs of about `target` by `size`, never a number in two.
-pub(crate) fn packed(numbers: &[usize], size: impl Fn(usize) -> u64, target: u64) -> Vec<Vec<usize>> {
+pub(crate) fn packed(numbers: &[usize], size: impl Fn(usize) -> Result<u64, Error>, target: u64) -> Result<Vec<Vec<usize>>, Error> {
     let mut runs: Vec<Vec<usize>> = Vec::new();
     let mut filled = u64::MAX;
     for &number in numbers {
-        let size = size(number);
+        let size = size(number)?;
         match runs.last_mut() {
             Some(run) if filled.saturating_add(size) <= target => {
                 run.push(number);
@@ -215,7 +216,7 @@ pub(crate) fn packed(numbers: &[usize], size: impl Fn(usize) -> u64, target: u64
             }
         }
     }
-    runs
+    Ok(runs)
 }
 
 #[cfg(test)]
@@ -225,8 +226,8 @@ mod tests {
     #[test]
     fn runs_are_full_and_whole() {
         let sizes = [3, 3, 3, 20, 0, 0, 10, 1];
-        let runs = packed(&[0, 1, 2, 3, 4, 5, 6, 7], |number| sizes[number], 10);
+        let runs = packed(&[0, 1, 2, 3, 4, 5, 6, 7], |number| Ok(sizes[number]), 10).expect("sizes");
         assert_eq!(runs, [vec![0, 1, 2], vec![3], vec![4, 5, 6], vec![7]]);
-        assert_eq!(packed(&[], |_| 1, 10), Vec::<Vec<usize>>::new());
+        assert_eq!(packed(&[], |_| Ok(1), 10).expect("sizes"), Vec::<Vec<usize>>::new());
     }
 }

@@ -1,10 +1,11 @@
 //! A dataset becomes an archive that is proved before it has a name.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
 use kolmo_codec::against::Base;
-use kolmo_codec::container::{self, BlockCoding, Content, Reader, RecipeBook, Writer};
+use kolmo_codec::container::{self, BlockCoding, Content, Reader, Writer};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::weights::CodedProgram;
 use kolmo_data::layout::Layout;
@@ -22,6 +23,7 @@ use crate::item::ItemState;
 use crate::observe::{Event, Observer, Step};
 use crate::options::CompressOptions;
 use crate::output::{self, Output};
+use crate::pages::Aside;
 use crate::summary::{ArchiveSizes, BaseSummary, CompressSummary, NumbersSummary};
 use crate::work::Crew;
 use crate::{estimate, program_file};
@@ -52,7 +54,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     let mut out = Output::create(archive, options.force)?;
     let mut dataset = prepare(input, &out, options, crew)?;
     if let Some(previous) = &previous {
-        previous.pair(&mut dataset, crew);
+        previous.pair(&mut dataset, crew)?;
     }
     let base = previous.as_ref().map(|previous| &previous.file);
     let mut summary =
@@ -66,7 +68,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     crew.observer.event(&Event::StepStarted { step: Step::CompressProgram });
     let mut kept: Vec<Kept> = Vec::new();
     let aside = out.folder();
-    let mut left: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
+    let mut left = dataset.general()?;
     for (group, chosen) in dataset.groups.iter().zip(programs) {
         let Some(Chosen { program, summary: mut about, .. }) = chosen else {
             left.extend(&group.items);
@@ -80,7 +82,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
         summary.programs.push(about);
     }
     left.sort_unstable();
-    // All is learned: what is left to do needs no samples, but the index needs memory.
+    // All is learned: what is left to do needs no samples.
     dataset.release();
     for group in &kept {
         summary.coding.ideal_bytes += group.coded.ideal_bits / 8.0;
@@ -89,7 +91,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     }
     (summary.sizes, summary.numbers) = write(&dataset, kept, &left, options, base, &mut out, crew)?;
     summary.base = base.filter(|_| summary.numbers.against_base > 0).map(|base| BaseSummary::of(base.id()));
-    if let Some(base) = base.filter(|_| summary.base.is_none() && dataset.items.iter().any(|item| !item.twins().is_empty())) {
+    if let Some(base) = base.filter(|_| summary.base.is_none() && dataset.items.with_twins()) {
         let name = &base.id().name;
         crew.note(format!(
             "differences to {name} take no less than the tensors themselves: nothing is gained by --base, and the archive does not need it"
@@ -132,8 +134,9 @@ pub(crate) const fn name(fidelity: Fidelity) -> &'static str {
 /// Step 1.
 pub(crate) fn prepare(input: &Path, output: &Output, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
-    let listed = files::list(input, &output.names(), crew)?;
-    dataset::load(listed, &Loading::new(options), crew)
+    let aside = Aside::new(&output.folder(), options.limits.memory_bytes);
+    let files = files::list(input, &output.names(), &aside, crew)?;
+    dataset::load(files, &Loading::new(options), crew)
 }
 
 /// Writes everything to `out`. Says where its bytes went, and what became of files with numbers in them.
@@ -154,21 +157,22 @@ fn write(
     };
     let programs: Vec<(u8, &CodedProgram)> = kept.iter().map(|group| (group.layout.code(), &group.program)).collect();
     let mut writer = Writer::new(std::io::BufWriter::new(out.file()), fidelity, &programs).map_err(fail())?;
-    let mut places: Vec<Option<u32>> = vec![None; dataset.items.len()];
+    // The block of each item; there are never so many.
+    let mut places = vec![u32::MAX; dataset.items.len()];
     let mut n_program_blocks = 0;
     for (Kept { coded, .. }, program) in kept.into_iter().zip(0u32..) {
         n_program_blocks += coded.blocks.places().len();
         coded.blocks.each(|block, bytes| {
             let coding = BlockCoding::Program { program, method: block.method };
             let number = writer.block(coding, bytes, block.digest).map_err(fail())?;
-            block.items.iter().for_each(|&item| places[item] = Some(number));
+            block.items.iter().for_each(|item| places[item] = number);
             Ok(())
         })?;
     }
     let mut numbers = NumbersSummary::default();
     let put = |block: CodedBlock<GeneralCoding>| -> Result<(), Error> {
         let number = writer.block(BlockCoding::General(block.coding.method), &block.bytes, block.digest).map_err(fail())?;
-        block.items.iter().for_each(|&item| places[item] = Some(number));
+        block.items.iter().for_each(|&item| places[item] = number);
         if block.coding.of_numbers {
             numbers.bytes += block.coding.raw_bytes;
             numbers.coded_bytes += block.bytes.len() as u64;
@@ -183,22 +187,29 @@ fn write(
         Ok(())
     };
     general::each(dataset, left, choose::DENSE, base, crew, put)?;
-    numbers.files = left.iter().filter(|&&item| dataset.items[item].numbers().is_some()).count() as u64;
-    let mut recipes = RecipeBook::default();
-    let mut items = Vec::with_capacity(dataset.items.len());
-    for (number, (item, place)) in dataset.items.iter().zip(places).enumerate() {
-        let content = match (&item.state, place) {
-            (ItemState::Copy(first), _) => Content::Copy { of: *first as u32 },
-            (ItemState::Image(picture), Some(block)) if (block as usize) < n_program_blocks => {
-                Content::Image { block, height: picture.height, width: picture.width, recipe: recipes.intern(dataset.recipe(picture))? }
+    numbers.files = left.iter().filter(|&&item| dataset.insides(item).is_some_and(|insides| insides.numbers.is_some())).count() as u64;
+    let is_coded = |item: &usize| (places[*item] as usize) < n_program_blocks;
+    let (recipes, recipe_places) = dataset.recipes_of((0..places.len()).filter(is_coded))?;
+    let mut failed = None;
+    let next = |number: usize| -> Result<container::Item, Error> {
+        let (item, path) = (dataset.items.get(number)?, dataset.path(number)?);
+        let block = places[number];
+        let content = match item.state {
+            ItemState::Copy(first) => Content::Copy { of: first as u32 },
+            _ if block == u32::MAX => return Err(Error::NotReproduced { path }),
+            ItemState::Image(picture) if is_coded(&number) => {
+                let recipe = recipe_places.get(picture.recipe as usize).copied().flatten();
+                let Some(recipe) = recipe else { return Err(Error::NotReproduced { path }) };
+                Content::Image { block, height: picture.height, width: picture.width, recipe }
             }
-            (_, Some(block)) => Content::General { block, bytes: item.bytes },
-            (_, None) => return Err(Error::NotReproduced { path: dataset.path(number).to_owned() }),
+            _ => Content::General { block, bytes: item.bytes },
         };
-        items.push(container::Item { path: dataset.path(number).to_owned(), content });
-    }
-    let file_bytes = dataset.items.iter().map(|item| item.bytes).sum();
-    let (_, sizes) = writer.finish(items, &recipes, file_bytes).map_err(fail())?;
+        Ok(container::Item { path, content })
+    };
+    let items = (0..dataset.items.len()).map_while(|number| next(number).map_err(|error| failed = Some(error)).ok());
+    let finished = writer.finish(items, &recipes, dataset.items.bytes());
+    failed.map_or(Ok(()), Err)?;
+    let (_, sizes) = finished.map_err(fail())?;
     Ok((archive_sizes(&sizes), numbers))
 }
 
@@ -219,52 +230,48 @@ pub(crate) const fn archive_sizes(sizes: &container::Sizes) -> ArchiveSizes {
 fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, base: Option<&BaseFile>, crew: &mut Crew<'_>) -> Result<u64, Error> {
     let mut reader = Reader::open(out.reopen()?, &options.limits).map_err(Error::codec(out.target()))?;
     let total = dataset.items.len();
-    let mut equal = vec![0u64; total];
+    let pixels = reader.fidelity() == container::Fidelity::Pixels;
     let pool = crew.pool.clone();
     let options = expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: true, base: base.map(|base| base as &dyn Base) };
-    let differs = |number: usize| Error::NotReproduced { path: dataset.path(number).to_owned() };
-    let mut done = 0;
+    let differs = |number: usize| Error::NotReproduced { path: dataset.path(number).unwrap_or_else(|_| number.to_string()) };
+    let (mut is_done, mut done) = (vec![false; total], 0);
+    // Of files in several pieces, the bytes that were equal so far.
+    let mut begun: HashMap<usize, u64> = HashMap::new();
     expand::expand(&mut reader, &options, |part| {
         let number = part.item as usize;
-        if number >= total {
+        if number >= total || is_done[number] {
             return Err(Error::NotReproduced { path: part.item.to_string() });
         }
-        if !same(dataset, number, part) {
+        let equal = begun.remove(&number).unwrap_or(0) + part.bytes.len() as u64;
+        // Plain files made of pixels have sizes of their own.
+        if !same(dataset, number, part)? || (part.last && !pixels && equal != dataset.items.get(number)?.bytes) {
             return Err(differs(number));
         }
-        equal[number] += part.bytes.len() as u64;
         if part.last {
+            is_done[number] = true;
             done += 1;
             if done % 64 == 0 || done == total {
                 crew.progress("verifying", done, total);
             }
+        } else {
+            begun.insert(number, equal);
         }
         crew.check()
     })?;
-    let pixels = reader.fidelity() == container::Fidelity::Pixels;
-    for (number, (item, equal)) in dataset.items.iter().zip(equal).enumerate() {
-        // Plain files made of pixels have sizes of their own.
-        if equal != item.bytes && !pixels {
-            return Err(differs(number));
-        }
+    match is_done.iter().position(|done| !done) {
+        Some(number) => Err(differs(number)),
+        None => Ok(done as u64),
     }
-    if done < total {
-        return Err(differs(done));
-    }
-    Ok(done as u64)
 }
 
-fn same(dataset: &Dataset, number: usize, part: &Expanded) -> bool {
-    let original = match dataset.items[number].state {
-        ItemState::Copy(first) => first,
-        _ => number,
-    };
-    let item = &dataset.items[original];
-    let piece = item.pieces().get((part.start / container::PIECE_BYTES) as usize);
+fn same(dataset: &Dataset, number: usize, part: &Expanded) -> Result<bool, Error> {
+    let item = dataset.items.get(number)?;
+    let original = if let ItemState::Copy(first) = item.state { first } else { number };
+    let pieces = dataset.insides(original).map_or(&[][..], |insides| &insides.pieces);
     let whole = part.start == 0 && part.last;
-    match part.image {
-        Some(_) => whole && part.digest == *dataset.digest(original),
-        None if item.pieces().is_empty() => whole && part.digest == item.file_digest,
-        None => piece == Some(&part.digest),
-    }
+    Ok(match part.image {
+        Some(_) => whole && part.digest == dataset.digest(original)?,
+        None if pieces.is_empty() => whole && part.digest == dataset.items.get(original)?.file_digest,
+        None => pieces.get((part.start / container::PIECE_BYTES) as usize) == Some(&part.digest),
+    })
 }

@@ -1,29 +1,35 @@
 //! Step 1: a folder as it is compressed: every file read, fingerprinted, opened, looked over and dealt.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use kolmo_codec::container::RecipeBook;
-use kolmo_data::clean::{self, Fact};
+use kolmo_data::clean::{self, Fact, State};
 use kolmo_data::digest::{Digest, of_bytes};
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::normalise;
-use kolmo_data::open::{self, Fidelity, OpenLimits, Opened};
+use kolmo_data::open::{self, Fidelity, GeneralReason, OpenLimits, Opened};
 use kolmo_data::split::{Part, deal};
 
 use crate::error::Error;
-use crate::files::{Files, Listed};
-use crate::item::{self, Found, Item, ItemState};
+use crate::files::Files;
+use crate::item::{self, Found, Insides, Item, ItemState};
+use crate::items::Items;
 use crate::learn::FEWEST_TO_SPLIT;
 use crate::options::CompressOptions;
-use crate::picture::{Picture, Room};
+use crate::picture::{Held, Picture, Room};
 use crate::summary::{GroupSummary, NamedReason, PreprocessSummary};
 use crate::work::Crew;
 
-/// What an item takes of the memory at the peak, bytes, its path and its samples apart. Measured between 20,000 and 60,000 pictures of 16x16 with paths of
-/// 9 bytes: 660.
-const ITEM_BYTES: u64 = 700;
+/// What an item takes of the memory at the peak, bytes, its samples apart.
+const ITEM_BYTES: u64 = 96;
+
+/// What a file takes, its path and the reason apart, that the summary names because it is no image.
+const NAMED_BYTES: u64 = (size_of::<NamedReason>() + 32) as u64;
+
+/// What samples leave to an item: what it once took. It is counted up to a quarter of the memory, so that whatever fitted then is learned from as then.
+const SPARED_BYTES: u64 = 700;
 
 /// Images of one sample layout, copies left out, or those of one kind among them; numbers of items, ascending.
 #[derive(Debug, Clone)]
@@ -59,11 +65,13 @@ impl Group {
 pub(crate) struct Dataset {
     pub(crate) files: Files,
     /// One a file.
-    pub(crate) items: Vec<Item>,
+    pub(crate) items: Items,
     /// Those of all pictures.
     pub(crate) recipes: RecipeBook,
     pub(crate) groups: Vec<Group>,
     pub(crate) summary: PreprocessSummary,
+    /// Samples that are in memory, by item.
+    kept: HashMap<usize, Box<Held>>,
     fidelity: Fidelity,
 }
 
@@ -73,35 +81,71 @@ impl Dataset {
     /// # Errors
     /// `Changed` if the file is another now.
     pub(crate) fn open(&self, number: usize) -> Result<Cow<'_, Image>, Error> {
-        let item = &self.items[number];
-        if let Some(image) = item.picture().and_then(Picture::image) {
+        if let Some(image) = self.image(number) {
             return Ok(Cow::Borrowed(image));
         }
-        let file = self.file(number);
+        let path = self.path(number)?;
+        let file = self.files.file_of(&path);
         let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-        if of_bytes(&bytes) != item.file_digest {
+        if of_bytes(&bytes) != self.items.get(number)?.file_digest {
             return Err(Error::Changed { path: file });
         }
-        match open::open_named(self.path(number), &bytes, self.fidelity, &OpenLimits::default()) {
+        match open::open_named(&path, &bytes, self.fidelity, &OpenLimits::default()) {
             Opened::Image { image, .. } => Ok(Cow::Owned(image)),
             Opened::General { .. } => Err(Error::Changed { path: file }),
         }
     }
 
+    /// The image of an item, if its samples are in memory.
+    pub(crate) fn image(&self, number: usize) -> Option<&Image> {
+        self.kept.get(&number).map(|held| &held.image)
+    }
+
     /// Archive path of an item.
-    pub(crate) fn path(&self, number: usize) -> &str {
+    pub(crate) fn path(&self, number: usize) -> Result<String, Error> {
         self.files.path(number)
     }
 
+    /// What only few items have.
+    pub(crate) fn insides(&self, number: usize) -> Option<&Insides> {
+        self.items.insides(number)
+    }
+
     /// Where the file of an item is.
-    pub(crate) fn file(&self, number: usize) -> PathBuf {
+    pub(crate) fn file(&self, number: usize) -> Result<PathBuf, Error> {
         self.files.file(number)
     }
 
+    /// What is known of an item that is an image.
+    pub(crate) fn picture(&self, number: usize) -> Result<Option<Picture>, Error> {
+        Ok(self.items.get(number)?.picture().copied())
+    }
+
+    /// The same of all items `numbers` that are images.
+    pub(crate) fn pictures<'a>(&'a self, numbers: &'a [usize]) -> impl Iterator<Item = Result<(usize, Picture), Error>> + 'a {
+        numbers.iter().filter_map(|&number| Some(self.picture(number).transpose()?.map(|picture| (number, picture))))
+    }
+
+    /// Subpixels of all items `numbers` that are images.
+    pub(crate) fn subpixels(&self, numbers: &[usize]) -> Result<u64, Error> {
+        self.pictures(numbers).map(|picture| Ok(picture?.1.subpixels())).sum()
+    }
+
     /// What archive and expansion of an item, no copy, are checked by: the file's digest, or the image's where only pixels count.
-    pub(crate) fn digest(&self, number: usize) -> &Digest {
-        let item = &self.items[number];
-        item.picture().filter(|_| self.fidelity == Fidelity::Pixels).map_or(&item.file_digest, |picture| &picture.digest)
+    pub(crate) fn digest(&self, number: usize) -> Result<Digest, Error> {
+        let item = self.items.get(number)?;
+        Ok(item.picture().filter(|_| self.fidelity == Fidelity::Pixels).map_or(item.file_digest, |picture| picture.digest))
+    }
+
+    /// The items that are no images and no copies.
+    pub(crate) fn general(&self) -> Result<Vec<usize>, Error> {
+        let mut general = Vec::new();
+        for number in 0..self.items.len() {
+            if self.items.get(number)?.state == ItemState::General {
+                general.push(number);
+            }
+        }
+        Ok(general)
     }
 
     /// The recipe of a picture.
@@ -109,32 +153,84 @@ impl Dataset {
         self.recipes.get(picture.recipe).unwrap_or_default()
     }
 
-    /// Lets all samples go that were held to learn from.
+    /// The recipes of items `numbers` that are images, in order of first use, and the number that each recipe of the dataset has there.
+    pub(crate) fn recipes_of(&self, numbers: impl Iterator<Item = usize>) -> Result<(Cow<'_, RecipeBook>, Vec<Option<u32>>), Error> {
+        let mut places = vec![None; self.recipes.len()];
+        let mut order: Vec<u32> = Vec::new();
+        for number in numbers {
+            if let Some(picture) = self.picture(number)?
+                && let Some(place @ None) = places.get_mut(picture.recipe as usize)
+            {
+                *place = Some(order.len() as u32);
+                order.push(picture.recipe);
+            }
+        }
+        if order.len() == self.recipes.len() && order.is_sorted() {
+            return Ok((Cow::Borrowed(&self.recipes), places));
+        }
+        let mut book = RecipeBook::default();
+        for recipe in order {
+            book.intern(self.recipes.get(recipe).unwrap_or_default())?;
+        }
+        Ok((Cow::Owned(book), places))
+    }
+
+    /// Lets all go that is only needed until everything is coded: samples that were held to learn from, and groups.
     pub(crate) fn release(&mut self) {
-        self.items.iter_mut().filter_map(Item::picture_mut).for_each(Picture::release);
+        (self.kept, self.groups) = (HashMap::new(), vec![]);
     }
 
     /// Pixels of an item that is an image; of others 0.
-    pub(crate) fn pixels(&self, number: usize) -> u64 {
-        self.items[number].picture().map_or(0, Picture::pixels)
+    pub(crate) fn pixels(&self, number: usize) -> Result<u64, Error> {
+        Ok(self.items.get(number)?.picture().map_or(0, Picture::pixels))
     }
 
     /// What a group's images may take once a Program codes them: what a look said, else three fifths of the entropy of their MED residuals (measured: 0.52 of
     /// it on kodak8, 0.65 on cifar10, 0.71 on fashion_mnist).
-    pub(crate) fn expected_bytes(&self, group: &Group) -> u64 {
+    pub(crate) fn expected_bytes(&self, group: &Group) -> Result<u64, Error> {
         if let Some(bytes) = group.looked_bytes {
-            return bytes;
+            return Ok(bytes);
         }
-        let pictures = group.items.iter().filter_map(|&number| self.items[number].picture());
-        let bits: f64 = pictures.map(|picture| picture.residual_bpsp * picture.subpixels() as f64).sum();
-        (0.6 * bits / 8.0) as u64
+        let mut bits = 0.0;
+        for picture in self.pictures(&group.items) {
+            let (_, picture) = picture?;
+            bits += picture.residual_bpsp * picture.subpixels() as f64;
+        }
+        Ok((0.6 * bits / 8.0) as u64)
     }
 
     /// The images of a group whose samples were kept, with the part each was dealt; `None` is left out of learning.
     pub(crate) fn dealt(&self, group: &Group) -> Vec<(&Image, Option<Part>)> {
         let part = |number: usize| group.learnable.binary_search_by_key(&number, |&(number, _)| number).ok().map(|at| group.learnable[at].1);
-        let kept = |number: usize| self.items[number].picture().and_then(Picture::image);
-        group.items.iter().filter_map(|&number| Some((kept(number)?, part(number)))).collect()
+        group.items.iter().filter_map(|&number| Some((self.image(number)?, part(number)))).collect()
+    }
+
+    /// Those of `numbers`, ascending, whose samples are in memory, dealt by `seed`; all are learned from if they are few.
+    pub(crate) fn deal(&self, numbers: impl Iterator<Item = usize>, seed: u64) -> Result<Vec<(usize, Part)>, Error> {
+        let mut dealt = Vec::new();
+        for number in numbers.filter(|&number| self.image(number).is_some()) {
+            if let Some(picture) = self.picture(number)? {
+                // By samples, so that one picture in two containers falls into one part.
+                dealt.push((number, deal(&picture.digest, seed)));
+            }
+        }
+        if dealt.len() < FEWEST_TO_SPLIT {
+            dealt.iter_mut().for_each(|(_, part)| *part = Part::Train);
+        }
+        Ok(dealt)
+    }
+
+    /// What an item is the same as another by, and what is to be learned from it.
+    fn fact(&self, number: usize) -> Result<Fact, Error> {
+        let item = self.items.get(number)?;
+        Ok(match item.picture() {
+            Some(picture) => {
+                let of_pixels = || of_bytes(&[&picture.digest.0, self.recipe(picture)].concat());
+                let digest = if self.fidelity == Fidelity::Pixels { of_pixels() } else { item.file_digest };
+                Fact { digest, state: State::Image(picture.outline()) }
+            }
+            None => Fact { digest: item.file_digest, state: State::General },
+        })
     }
 }
 
@@ -172,106 +268,134 @@ impl Loading {
         Err(Error::InvalidArgument { what })
     }
 
-    /// Bytes of samples that may be held beside `known` bytes: coding and training have half of the memory, and learning makes planes of all samples.
-    fn room(&self, known: u64) -> u64 {
-        self.sample_bytes.min((self.memory_bytes / 2).saturating_sub(known) / 2)
+    /// Bytes of samples that may be held beside what is `spared` for all that is known: coding and training have half of the memory, and learning makes planes
+    /// of all samples.
+    fn room(&self, spared: u64) -> u64 {
+        let spared = spared.min(self.memory_bytes / 4);
+        self.sample_bytes.min((self.memory_bytes / 2).saturating_sub(spared) / 2)
     }
 }
 
-/// Reads, fingerprints, opens, cleans, splits and groups the files that were `listed`.
+/// Reads, fingerprints, opens, cleans, splits and groups `files`.
 ///
 /// Samples are kept to learn from while there is room beside all that is known of the files; if there are more, a fair part of the images is.
-pub(crate) fn load(listed: Listed, how: &Loading, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
-    let Listed { files, sizes } = listed;
-    let known = (files.len() as u64).saturating_mul(ITEM_BYTES).saturating_add(files.path_bytes());
-    how.check(files.len(), known)?;
-    let (mut items, mut facts, mut recipes) = (Vec::with_capacity(files.len()), Vec::with_capacity(files.len()), RecipeBook::default());
-    let mut room = Room::new(how.room(known));
-    let numbers: Vec<usize> = (0..files.len()).collect();
-    crew.each(
+pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
+    let count = files.len();
+    how.check(count, (count as u64).saturating_mul(ITEM_BYTES))?;
+    let spared = (count as u64).saturating_mul(SPARED_BYTES).saturating_add(files.path_bytes());
+    let (mut items, mut recipes, mut summary) = (Items::new(files.aside()), RecipeBook::default(), Summary::default());
+    let mut room = Room::new(how.room(spared));
+    crew.each_of(
         "reading",
-        &numbers,
-        |&number| item::read(&files.file(number), files.path(number), sizes[number], how.fidelity),
-        |Found { mut item, recipe, fact }| {
-            if let Some(picture) = item.picture_mut() {
-                picture.recipe = recipes.intern(&recipe)?;
+        0..count,
+        |number| {
+            let path = files.path(number)?;
+            let found = item::read(&files.file_of(&path), &path, files.size(number)?, how.fidelity)?;
+            Ok((path, found))
+        },
+        |(path, Found { mut item, insides, image, reason })| {
+            let number = items.len();
+            let room_bytes = |recipes: &RecipeBook| how.room(spared.saturating_add(recipes.held_bytes()));
+            match (&mut item.state, image) {
+                (ItemState::Image(picture), Some((held, recipe))) => {
+                    picture.recipe = recipes.intern(&recipe)?;
+                    room.admit(number, &picture.digest, held, room_bytes(&recipes));
+                }
+                _ => room.limit(room_bytes(&recipes)),
             }
-            items.push(item);
-            facts.push(fact);
-            room.admit(&mut items, how.room(known.saturating_add(recipes.held_bytes())));
-            Ok(())
+            summary.add(number, path, &item, reason);
+            items.push(&item, insides)?;
+            let few = summary.held_bytes.saturating_add(items.insides_bytes()).saturating_add(recipes.held_bytes());
+            how.check(count, (count as u64).saturating_mul(ITEM_BYTES).saturating_add(few))
         },
     )?;
-    drop((numbers, sizes));
-    let pictures = items.iter().filter_map(Item::picture);
-    let (all, kept) = pictures.fold((0, 0), |(all, kept), picture| (all + 1, kept + u64::from(picture.image().is_some())));
-    if kept < all {
-        let bytes = room.bytes();
-        crew.note(format!("{kept} of {all} images are learned from: the samples of more would take more memory than {bytes} bytes (--max-memory)"));
+    let (room_bytes, kept) = (room.bytes(), room.kept());
+    let all = summary.told.images;
+    if (kept.len() as u64) < all {
+        let kept = kept.len();
+        crew.note(format!(
+            "{kept} of {all} images are learned from: the samples of more would take more memory than {room_bytes} bytes (--max-memory)"
+        ));
     }
-    let report = clean::review(&facts);
-    let mut summary = summarise(&files, &items, &report);
+    let mut dataset = Dataset { files, items, recipes, groups: vec![], summary: PreprocessSummary::default(), kept, fidelity: how.fidelity };
+    let report = clean::review(count, |number| dataset.fact(number))?;
+    dataset.summary = summary.whole(&dataset.files, &report)?;
+    for &(copy, first) in &report.duplicates {
+        let item = dataset.items.get(copy)?;
+        dataset.items.set(copy, &Item { state: ItemState::Copy(first), ..item })?;
+    }
     let mut groups: BTreeMap<Layout, Group> = BTreeMap::new();
-    let mut is_copy = vec![false; items.len()];
-    report.duplicates.iter().for_each(|&(copy, _)| is_copy[copy] = true);
-    for (number, item) in items.iter().enumerate().filter(|(number, _)| !is_copy[*number]) {
-        if let Some(picture) = item.picture() {
+    let mut subpixels: BTreeMap<Layout, u64> = BTreeMap::new();
+    for number in 0..count {
+        if let Some(picture) = dataset.picture(number)? {
             groups.entry(picture.layout).or_insert_with(|| Group::new(picture.layout)).items.push(number);
+            *subpixels.entry(picture.layout).or_default() += picture.subpixels();
         }
     }
-    for number in report.learnable(&facts) {
-        if let Some(picture) = items[number].picture().filter(|picture| picture.image().is_some())
-            && let Some(group) = groups.get_mut(&picture.layout)
-        {
-            // By samples, so that one picture in two containers falls into one part.
-            group.learnable.push((number, deal(&picture.digest, how.seed)));
-        }
+    let left_out = report.left_out();
+    drop(report);
+    for mut group in groups.into_values() {
+        let learnable = group.items.iter().copied().filter(|number| left_out.binary_search(number).is_err());
+        group.learnable = dataset.deal(learnable, how.seed)?;
+        let about = group_summary(&dataset, &group, subpixels.get(&group.layout).copied().unwrap_or(0));
+        dataset.summary.groups.push(about);
+        dataset.groups.push(group);
     }
-    drop::<Vec<Fact>>(facts);
-    let mut groups: Vec<Group> = groups.into_values().collect();
-    for group in groups.iter_mut().filter(|group| group.learnable.len() < FEWEST_TO_SPLIT) {
-        group.learnable.iter_mut().for_each(|(_, part)| *part = Part::Train);
-    }
-    summary.groups = groups.iter().map(|group| group_summary(group, &items)).collect();
-    for (copy, first) in report.duplicates {
-        items[copy].state = ItemState::Copy(first);
-    }
-    Ok(Dataset { files, items, recipes, groups, summary, fidelity: how.fidelity })
+    Ok(dataset)
 }
 
-fn summarise(files: &Files, items: &[Item], report: &clean::Report) -> PreprocessSummary {
-    let mut summary = PreprocessSummary { files: items.len() as u64, ..PreprocessSummary::default() };
-    let named = |number: usize, reason: String| NamedReason { path: files.path(number).to_owned(), reason };
-    for (number, item) in items.iter().enumerate() {
-        summary.file_bytes += item.bytes;
-        match &item.state {
-            ItemState::Image(picture) => {
-                summary.images += 1;
-                summary.subpixels += picture.subpixels();
-                summary.sample_bytes += picture.sample_bytes();
-            }
-            ItemState::General(reason) => {
-                summary.general.push(named(number, reason.to_string()));
-                summary.general_but_pixels_would_learn += u64::from(reason.pixels_would_learn());
-            }
-            ItemState::Copy(_) => {}
-        }
-    }
-    summary.duplicates = report.duplicates.iter().map(|&(copy, first)| named(copy, format!("a copy of {}", files.path(first)))).collect();
-    summary.outliers = report.outliers.iter().map(|outlier| named(outlier.index, outlier.to_string())).collect();
-    summary.unreadable = report.unreadable.iter().map(|(number, reason)| named(*number, reason.clone())).collect();
-    summary
+/// What is told of a dataset while its files are read.
+#[derive(Default)]
+struct Summary {
+    told: PreprocessSummary,
+    /// Files that cannot be read, as they may turn out to be copies, and why.
+    unreadable: Vec<(usize, NamedReason)>,
+    /// What all names take.
+    held_bytes: u64,
 }
 
-fn group_summary(group: &Group, items: &[Item]) -> GroupSummary {
-    let picture = |number: usize| items[number].picture();
+impl Summary {
+    fn add(&mut self, number: usize, path: String, item: &Item, reason: Option<GeneralReason>) {
+        let told = &mut self.told;
+        told.files += 1;
+        told.file_bytes += item.bytes;
+        if let Some(picture) = item.picture() {
+            told.images += 1;
+            told.subpixels += picture.subpixels();
+            told.sample_bytes += picture.sample_bytes();
+        }
+        if let Some(reason) = reason {
+            told.general_but_pixels_would_learn += u64::from(reason.pixels_would_learn());
+            let named = NamedReason { path, reason: reason.to_string() };
+            self.held_bytes += NAMED_BYTES + (named.path.len() + named.reason.len()) as u64;
+            if matches!(reason, GeneralReason::Unreadable(_) | GeneralReason::TooLarge { .. }) {
+                self.unreadable.push((number, named.clone()));
+            }
+            told.general.push(named);
+        }
+    }
+
+    fn whole(self, files: &Files, report: &clean::Report) -> Result<PreprocessSummary, Error> {
+        let Self { mut told, mut unreadable, .. } = self;
+        let named = |number: usize, reason: String| Ok::<_, Error>(NamedReason { path: files.path(number)?, reason });
+        let copy = |&(copy, first): &(usize, usize)| named(copy, format!("a copy of {}", files.path(first)?));
+        told.duplicates = report.duplicates.iter().map(copy).collect::<Result<_, _>>()?;
+        told.outliers = report.outliers.iter().map(|outlier| named(outlier.index, outlier.to_string())).collect::<Result<_, _>>()?;
+        unreadable.retain(|(number, _)| report.duplicates.binary_search_by_key(number, |&(copy, _)| copy).is_err());
+        told.unreadable = unreadable.into_iter().map(|(_, named)| named).collect();
+        Ok(told)
+    }
+}
+
+fn group_summary(dataset: &Dataset, group: &Group, subpixels: u64) -> GroupSummary {
     let dealt = |wanted: Part| group.learnable.iter().filter(move |(_, part)| *part == wanted);
     // Whatever is learned from has its samples, and its sums, in memory.
-    let scale = normalise::scale(group.layout, dealt(Part::Train).filter_map(|&(number, _)| picture(number)?.statistics()));
+    let sums = |&(number, _): &(usize, Part)| dataset.kept.get(&number).map(|held| &held.statistics);
+    let scale = normalise::scale(group.layout, dealt(Part::Train).filter_map(sums));
     GroupSummary {
         layout: group.layout.to_string(),
         images: group.items.len() as u64,
-        subpixels: group.items.iter().filter_map(|&number| picture(number)).map(Picture::subpixels).sum(),
+        subpixels,
         train: dealt(Part::Train).count() as u64,
         validation: dealt(Part::Validation).count() as u64,
         test: dealt(Part::Test).count() as u64,

@@ -14,9 +14,9 @@ use crate::dataset::{self, Dataset, Group, Loading};
 use crate::error::Error;
 use crate::files;
 use crate::general as general_way;
-use crate::item::ItemState;
 use crate::observe::{Event, Step};
 use crate::options::CompressOptions;
+use crate::pages::Aside;
 use crate::program_file;
 use crate::rating::Rating;
 use crate::summary::{ArchiveSizes, CompressSummary};
@@ -44,19 +44,21 @@ pub(crate) fn estimate(
     begun: Instant,
 ) -> Result<CompressSummary, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
-    let listed = files::list(input, &[archive], crew)?;
-    let (n_files, all) = (listed.files.len(), listed.bytes());
+    // Nothing is written where the archive would be.
+    let aside = Aside::new(&std::env::temp_dir(), options.limits.memory_bytes);
+    let listed = files::list(input, &[archive], &aside, crew)?;
+    let (n_files, all) = (listed.len(), listed.bytes());
     let every = all.div_ceil(SAMPLE_BYTES).max(1) as usize;
-    let mut dataset = dataset::load(listed.every(every), &Loading { seed: 0, ..Loading::new(options) }, crew)?;
+    let mut dataset = dataset::load(listed.every(every)?, &Loading { seed: 0, ..Loading::new(options) }, crew)?;
     drop(listed);
     let previous = options.base.as_deref().map(|base| Previous::open(base, archive)).transpose()?;
     if let Some(previous) = &previous {
-        previous.pair(&mut dataset, crew);
+        previous.pair(&mut dataset, crew)?;
     }
     let scale = ratio(all as f64, dataset.summary.file_bytes).max(1.0);
 
     let given = options.program.as_deref().map(|file| program_file::read(file, &options.limits)).transpose()?;
-    let mut general: Vec<usize> = (0..dataset.items.len()).filter(|&n| matches!(dataset.items[n].state, ItemState::General(_))).collect();
+    let mut general = dataset.general()?;
     let (mut payload, mut program_bytes, mut programs) = (0.0, 0, Vec::new());
     let (chosen, kinds) = choose::programs(&mut dataset, given, options, Some(STEPS), crew)?;
     for (group, chosen) in dataset.groups.iter().zip(chosen) {

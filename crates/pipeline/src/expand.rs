@@ -30,13 +30,14 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
     let wanted = wanted(reader.index(), &options.only)?;
     let contents = reader.contents();
     let index = contents.index();
-    let chosen = || index.items.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(item, _)| item);
+    let chosen = || index.items.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(item, _)| item.path);
     let total = chosen().count();
     let blocks = expand::blocks_of(&reader, |item| wanted.get(item as usize).copied().unwrap_or(false));
     let base = base::needed(archive, &mut reader, Some(&blocks), options.base.as_deref())?;
-    let mut staging = Staging::create(output, chosen().map(|item| item.path.as_str()), options.force)?;
+    let mut staging = Staging::create(output, chosen(), options.force)?;
     if staging.folds_case()? {
-        paths::check_case(chosen())?;
+        let chosen: Vec<&str> = chosen().collect();
+        paths::check_case(chosen.len(), |number| chosen[number])?;
     }
     let mut summary = ExpandSummary::default();
     let pool = crew.pool.clone();
@@ -44,7 +45,7 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
         Options { limits: &options.limits, wanted: Some(&wanted), pool: Some(&pool), files: true, base: base.as_ref().map(|base| base as &dyn Base) };
     expand::expand(&mut reader, &how, |part| {
         let Some(item) = index.items.get(part.item as usize) else { return Ok(()) };
-        staging.write(&item.path, part.start, &part.bytes)?;
+        staging.write(item.path, part.start, &part.bytes)?;
         summary.file_bytes += part.bytes.len() as u64;
         summary.subpixels += part.image.as_ref().map_or(0, |image| image.subpixels());
         if part.last {
@@ -93,7 +94,7 @@ fn wanted(index: &Index, only: &[String]) -> Result<Vec<bool>, Error> {
 
 /// Number of the item whose content `item` has.
 pub(crate) fn original(index: &Index, item: usize) -> usize {
-    match index.items.get(item).map(|item| item.content) {
+    match index.items.content(item) {
         Some(Content::Copy { of }) => of as usize,
         _ => item,
     }

@@ -11,11 +11,14 @@ use kolmo_codec::numbers::{self, Form, Span};
 use kolmo_data::digest::{Digest, of_bytes};
 use kolmo_data::tensor::{Element, Numbers};
 
+use crate::ascending::Ascending;
 use crate::base::BaseFile;
-use crate::coding::{CodedBlock, packed};
+use crate::coding::CodedBlock;
 use crate::dataset::Dataset;
 use crate::error::Error;
+use crate::item::Insides;
 use crate::options::StopFlag;
+use crate::sorted::Unsorted;
 use crate::work::Crew;
 use against::Parts;
 
@@ -42,14 +45,27 @@ pub(crate) struct GeneralCoding {
 /// What is read for one general block: some whole files, or a piece of a long one.
 #[derive(Debug, Clone)]
 enum Load {
-    Files(Vec<usize>),
+    Files(Ascending),
     Piece { item: usize, start: u64, first: bool, number: usize },
 }
+
+impl Load {
+    /// A block lists its items in the order of the archive.
+    fn of_files(mut numbers: Vec<usize>) -> Self {
+        numbers.sort_unstable();
+        Self::Files(Ascending::new(&numbers))
+    }
+}
+
+/// Files that stand in blocks of their own, in this order: those with numbers in them, and those with twins in the base too.
+const OTHER: char = '0';
+const NUMBERS: char = '1';
+const PAIRED: char = '2';
 
 /// Bytes that the files `numbers`, none of which has numbers in it, take the general way by zstd's `level`: the same as [`size`], on this thread alone.
 pub(crate) fn size_aside(dataset: &Dataset, numbers: &[usize], level: i32, stop: &StopFlag) -> Result<u64, Error> {
     let mut bytes = 0;
-    for load in planned(dataset, numbers) {
+    for load in planned(dataset, numbers)? {
         if stop.cancelled() {
             return Err(Error::Cancelled);
         }
@@ -60,12 +76,16 @@ pub(crate) fn size_aside(dataset: &Dataset, numbers: &[usize], level: i32, stop:
 
 /// Bytes that some pieces of the files `numbers`, from all over them, take by zstd at each of some levels.
 pub(crate) fn glance<const N: usize>(dataset: &Dataset, numbers: &[usize], levels: [i32; N]) -> Result<[u64; N], Error> {
-    let least = |number: usize| dataset.items[number].bytes.min(GLANCE_PIECE_BYTES);
-    let every = numbers.iter().map(|&number| least(number)).sum::<u64>().div_ceil(GLANCE_BYTES).max(1) as usize;
+    let mut all = 0;
+    for &number in numbers {
+        all += dataset.items.get(number)?.bytes.min(GLANCE_PIECE_BYTES);
+    }
+    let every = all.div_ceil(GLANCE_BYTES).max(1) as usize;
     let mut raw = Vec::new();
     for &number in numbers.iter().skip(every / 2).step_by(every) {
-        let middle = (dataset.items[number].bytes - least(number)) / 2;
-        raw.extend(read(&dataset.file(number), middle, GLANCE_PIECE_BYTES)?);
+        let bytes = dataset.items.get(number)?.bytes;
+        let middle = (bytes - bytes.min(GLANCE_PIECE_BYTES)) / 2;
+        raw.extend(read(&dataset.file(number)?, middle, GLANCE_PIECE_BYTES)?);
     }
     let mut sizes = [0; N];
     for (size, level) in sizes.iter_mut().zip(levels) {
@@ -94,58 +114,81 @@ pub(crate) fn each(
     crew: &mut Crew<'_>,
     sink: impl FnMut(CodedBlock<GeneralCoding>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let plan = planned(dataset, numbers);
+    let plan = planned(dataset, numbers)?;
     crew.each("storing", &plan, |load| block(dataset, load, level, base), sink)
 }
 
 /// What is read for each block.
-fn planned(dataset: &Dataset, numbers: &[usize]) -> Vec<Load> {
-    let items = &dataset.items;
-    let is_long = |number: &usize| items[*number].bytes > PIECE_BYTES;
-    let (long, mut short): (Vec<usize>, Vec<usize>) = numbers.iter().copied().partition(is_long);
-    short.sort_by_key(|&number| (extension(dataset.path(number)), number));
-    let (with, without): (Vec<usize>, Vec<usize>) = short.into_iter().partition(|&number| items[number].numbers().is_some());
-    let (paired, with): (Vec<usize>, Vec<usize>) = with.into_iter().partition(|&number| !items[number].twins().is_empty());
-    let mut plan = Vec::new();
-    for files in [without, with, paired] {
-        plan.extend(packed(&files, |number| items[number].bytes, SOLID_BYTES).into_iter().map(Load::Files));
+fn planned(dataset: &Dataset, numbers: &[usize]) -> Result<Vec<Load>, Error> {
+    let mut long: Vec<(usize, u64)> = Vec::new();
+    let mut short = Unsorted::new(dataset.files.aside());
+    for &number in numbers {
+        let bytes = dataset.items.get(number)?.bytes;
+        if bytes > PIECE_BYTES {
+            long.push((number, bytes));
+        } else {
+            let kind = match dataset.insides(number) {
+                Some(insides) if !insides.twins.is_empty() => PAIRED,
+                Some(insides) if insides.numbers.is_some() => NUMBERS,
+                _ => OTHER,
+            };
+            short.push(&format!("{kind}{}", extension(&dataset.path(number)?)), number as u64)?;
+        }
     }
-    for item in long {
-        let pieces = items[item].bytes.div_ceil(PIECE_BYTES);
+    let mut plan = Vec::new();
+    let (mut run, mut filled, mut kind) = (Vec::new(), 0u64, OTHER);
+    short.each(|key, number| {
+        let (number, is_kind) = (number as usize, key.starts_with(kind));
+        let bytes = dataset.items.get(number)?.bytes;
+        if !run.is_empty() && !(is_kind && filled.saturating_add(bytes) <= SOLID_BYTES) {
+            plan.push(Load::of_files(std::mem::take(&mut run)));
+            filled = 0;
+        }
+        kind = key.chars().next().unwrap_or(kind);
+        run.push(number);
+        filled += bytes;
+        Ok(())
+    })?;
+    if !run.is_empty() {
+        plan.push(Load::of_files(run));
+    }
+    for (item, bytes) in long {
+        let pieces = bytes.div_ceil(PIECE_BYTES);
         plan.extend((0..pieces).map(|n| Load::Piece { item, start: n * PIECE_BYTES, first: n == 0, number: n as usize }));
     }
-    plan
+    Ok(plan)
 }
 
 fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) -> Result<CodedBlock<GeneralCoding>, Error> {
-    let items = &dataset.items;
     let mut raw = Vec::new();
     let mut digests = Vec::new();
     let (mut spans, mut parts) = (Vec::new(), Parts::default());
-    let (of_numbers, begins) = match load {
+    let none = Insides::default();
+    let mut of_numbers = false;
+    let begins = match load {
         Load::Files(numbers) => {
-            let mut numbers = numbers.clone();
-            numbers.sort_unstable(); // a block lists its items in the order of the archive
-            for &number in &numbers {
-                let item = &items[number];
-                let file = dataset.file(number);
+            for number in numbers.iter() {
+                let (item, insides) = (dataset.items.get(number)?, dataset.insides(number).unwrap_or(&none));
+                let file = dataset.file(number)?;
                 let bytes = read(&file, 0, item.bytes + 1)?;
                 digests.push(checked(&file, &bytes, item.bytes, Some(item.file_digest))?);
-                against::push_parts(item.twins(), 0, item.bytes, raw.len() as u64, &mut parts);
+                against::push_parts(&insides.twins, 0, item.bytes, raw.len() as u64, &mut parts);
                 raw.extend_from_slice(&bytes);
-                push_spans(item.numbers(), 0, item.bytes, &mut spans);
+                push_spans(insides.numbers.as_ref(), 0, item.bytes, &mut spans);
+                of_numbers |= insides.numbers.is_some();
             }
-            (numbers.iter().any(|&number| items[number].numbers().is_some()), numbers)
+            numbers.iter().collect()
         }
-        &Load::Piece { item, start, first, number } => {
-            let (item_number, file) = (item, dataset.file(item));
-            let item = &items[item];
+        &Load::Piece { item: number, start, first, number: piece } => {
+            let (item, insides) = (dataset.items.get(number)?, dataset.insides(number).unwrap_or(&none));
+            let file = dataset.file(number)?;
             raw = read(&file, start, PIECE_BYTES)?;
             let length = PIECE_BYTES.min(item.bytes - start);
-            digests.push(checked(&file, &raw, length, item.pieces().get(number).copied())?);
-            push_spans(item.numbers(), start, length, &mut spans);
-            against::push_parts(item.twins(), start, length, 0, &mut parts);
-            (item.numbers().is_some(), if first { vec![item_number] } else { vec![] })
+            digests.push(checked(&file, &raw, length, insides.pieces.get(piece).copied())?);
+            push_spans(insides.numbers.as_ref(), start, length, &mut spans);
+            against::push_parts(&insides.twins, start, length, 0, &mut parts);
+            of_numbers = insides.numbers.is_some();
+            if first { vec![number] } else { vec![] }
         }
     };
     let differences = base.map(|base| against::encode(&raw, &spans, &parts, base)).transpose()?.flatten();

@@ -83,7 +83,7 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
     let index = reader.index();
     let mut items = Vec::with_capacity(index.items.len());
     for (number, item) in index.items.iter().enumerate() {
-        let content = index.items[original(index, number)].content;
+        let Some(content) = index.items.content(original(index, number)) else { continue };
         let is_copy = matches!(item.content, Content::Copy { .. });
         let (block, file_bytes) = match content {
             Content::Image { block, .. } => (block, None),
@@ -105,7 +105,7 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
         let alone = reader.items_of(block).len() == 1;
         let own = || index.blocks.iter().skip(block as usize).take(pieces as usize).map(|block| block.coded_bytes).sum();
         items.push(ItemSummary {
-            path: item.path.clone(),
+            path: item.path.to_owned(),
             file_bytes,
             method: if is_copy { "copy".into() } else { method.into() },
             shape,

@@ -4,114 +4,86 @@ use std::io::Read as _;
 use std::path::Path;
 
 use kolmo_codec::container::PIECE_BYTES;
-use kolmo_data::clean::{Fact, State};
 use kolmo_data::digest::{Digest, of_bytes};
 use kolmo_data::open::{self, Fidelity, GeneralReason, OpenLimits, Opened};
-use kolmo_data::tensor::{self, Numbers};
+use kolmo_data::tensor::{self, Numbers, Region, Tensor};
 
 use crate::base::Twin;
 use crate::error::Error;
-use crate::picture::Picture;
+use crate::picture::{Held, Picture};
 
 /// Files longer than this are not opened as images, so that reading one never takes the memory away.
 const MAX_OPEN_BYTES: u64 = 1 << 30;
 
-/// A file of the dataset. Its path is the dataset's: there may be millions of these.
-#[derive(Debug)]
+/// A file of the dataset. Its path is the dataset's, and so is what only few files have.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Item {
     pub(crate) bytes: u64,
     /// Digest of the file's bytes (of the digests of its pieces, if it was not read as a whole).
     pub(crate) file_digest: Digest,
     pub(crate) state: ItemState,
-    /// `None` where all of it is empty.
-    insides: Option<Box<Insides>>,
 }
 
 /// What few files have.
 #[derive(Debug, Default)]
 pub(crate) struct Insides {
     /// Digests of its pieces, if it is longer than one.
-    pieces: Vec<Digest>,
+    pub(crate) pieces: Vec<Digest>,
     /// The numbers in it, if it is no image.
-    numbers: Option<Numbers>,
+    pub(crate) numbers: Option<Numbers>,
     /// Its tensors that have a twin in the base, in order.
-    twins: Vec<Twin>,
+    pub(crate) twins: Vec<Twin>,
+}
+
+impl Insides {
+    /// What it takes in memory, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        // Names and shapes of tensors are short; a twin may come for each.
+        const EACH: usize = size_of::<Region>() + size_of::<Tensor>() + size_of::<Twin>() + 96;
+        let numbers = self.numbers.as_ref().map_or(0, |numbers| numbers.regions.len().max(numbers.tensors.len()));
+        (size_of::<Self>() + self.pieces.len() * size_of::<Digest>() + numbers * EACH) as u64
+    }
 }
 
 /// What a file was found to be.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum ItemState {
     /// An image that can be rebuilt from samples and recipe.
     Image(Picture),
-    /// Anything else, and why.
-    General(GeneralReason),
+    /// Anything else.
+    General,
     /// The same as the item of this number.
     Copy(usize),
 }
 
-// A million items are held while they are compressed; see `dataset::ITEM_BYTES`.
-const _: () = assert!(size_of::<Item>() <= 152);
-
 impl Item {
-    pub(crate) fn picture(&self) -> Option<&Picture> {
+    pub(crate) const fn picture(&self) -> Option<&Picture> {
         match &self.state {
             ItemState::Image(picture) => Some(picture),
             _ => None,
         }
-    }
-
-    pub(crate) fn picture_mut(&mut self) -> Option<&mut Picture> {
-        match &mut self.state {
-            ItemState::Image(picture) => Some(picture),
-            _ => None,
-        }
-    }
-
-    /// Digests of its pieces, if it is longer than one.
-    pub(crate) fn pieces(&self) -> &[Digest] {
-        self.insides.as_ref().map_or(&[], |insides| &insides.pieces)
-    }
-
-    /// The numbers in it, if it is no image.
-    pub(crate) fn numbers(&self) -> Option<&Numbers> {
-        self.insides.as_ref()?.numbers.as_ref()
-    }
-
-    /// Its tensors that have a twin in the base, in order.
-    pub(crate) fn twins(&self) -> &[Twin] {
-        self.insides.as_ref().map_or(&[], |insides| &insides.twins)
-    }
-
-    pub(crate) fn set_twins(&mut self, twins: Vec<Twin>) {
-        self.insides.get_or_insert_default().twins = twins;
     }
 }
 
 /// A file that was read.
 pub(crate) struct Found {
     pub(crate) item: Item,
-    /// What rebuilds it, if it is an image.
-    pub(crate) recipe: Vec<u8>,
-    /// What it is the same as another by, and what is to be learned from it.
-    pub(crate) fact: Fact,
+    pub(crate) insides: Option<Insides>,
+    /// Its samples, if it is an image, and what rebuilds it.
+    pub(crate) image: Option<(Held, Vec<u8>)>,
+    /// Why it is none, if it is none.
+    pub(crate) reason: Option<GeneralReason>,
 }
 
 /// Reads the file `file`, `path` in the archive and of `listed_bytes` when it was listed.
 pub(crate) fn read(file: &Path, path: &str, listed_bytes: u64, fidelity: Fidelity) -> Result<Found, Error> {
     let whole = if listed_bytes > PIECE_BYTES { may_be_image(file)? && listed_bytes <= MAX_OPEN_BYTES } else { true };
-    let mut recipe = Vec::new();
-    let (bytes, file_digest, pieces, mut state) = if whole {
+    let (bytes, file_digest, pieces, opened) = if whole {
         let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
         let long = bytes.len() as u64 > PIECE_BYTES;
         let pieces = if long { bytes.chunks(PIECE_BYTES as usize).map(of_bytes).collect() } else { vec![] };
-        let state = match open::open_named(path, &bytes, fidelity, &OpenLimits::default()) {
-            Opened::Image { image, recipe: of_image } => {
-                recipe = of_image;
-                ItemState::Image(Picture::new(image))
-            }
-            Opened::General { reason } => ItemState::General(reason),
-        };
-        (bytes.len() as u64, of_bytes(&bytes), pieces, state)
+        let opened = open::open_named(path, &bytes, fidelity, &OpenLimits::default());
+        (bytes.len() as u64, of_bytes(&bytes), pieces, opened)
     } else {
         let pieces = piece_digests(file)?;
         let bytes = pieces.iter().map(|(bytes, _)| bytes).sum();
@@ -119,22 +91,21 @@ pub(crate) fn read(file: &Path, path: &str, listed_bytes: u64, fidelity: Fidelit
         let digest = of_bytes(&pieces.iter().flat_map(|digest| digest.0).collect::<Vec<u8>>());
         let too_long = listed_bytes > MAX_OPEN_BYTES && may_be_image(file)?;
         let reason = if too_long { GeneralReason::Unsupported("images of more than 1 GiB are not opened".into()) } else { GeneralReason::NotAnImage };
-        (bytes, digest, pieces, ItemState::General(reason))
+        (bytes, digest, pieces, Opened::General { reason })
     };
-    let numbers = match &mut state {
-        ItemState::General(reason) if *reason == GeneralReason::NotAnImage => numbers(file, bytes, reason)?,
+    let (state, image, mut reason) = match opened {
+        Opened::Image { image, recipe } => {
+            let (picture, held) = Picture::of(image);
+            (ItemState::Image(picture), Some((held, recipe)), None)
+        }
+        Opened::General { reason } => (ItemState::General, None, Some(reason)),
+    };
+    let numbers = match &mut reason {
+        Some(reason @ GeneralReason::NotAnImage) => numbers(file, bytes, reason)?,
         _ => None,
     };
-    let fact = match &state {
-        ItemState::Image(picture) => Fact {
-            digest: if fidelity == Fidelity::Pixels { of_bytes(&[&picture.digest.0, &recipe[..]].concat()) } else { file_digest },
-            state: State::Image(picture.outline()),
-        },
-        ItemState::General(reason) => Fact { digest: file_digest, state: State::General(reason.clone()) },
-        ItemState::Copy(_) => unreachable!("copies are found once all files are read"),
-    };
-    let insides = (!pieces.is_empty() || numbers.is_some()).then(|| Box::new(Insides { pieces, numbers, twins: vec![] }));
-    Ok(Found { item: Item { bytes, file_digest, state, insides }, recipe, fact })
+    let insides = (!pieces.is_empty() || numbers.is_some()).then(|| Insides { pieces, numbers, twins: vec![] });
+    Ok(Found { item: Item { bytes, file_digest, state }, insides, image, reason })
 }
 
 /// Whether the first bytes are those of an image.
@@ -167,15 +138,5 @@ fn piece_digests(file: &Path) -> Result<Vec<(u64, Digest)>, Error> {
             return Ok(pieces);
         }
         pieces.push((piece.len() as u64, of_bytes(&piece)));
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// An item that is this picture, of no file.
-    pub(crate) fn item_of(picture: Picture) -> Item {
-        Item { bytes: 0, file_digest: picture.digest, state: ItemState::Image(picture), insides: None }
     }
 }

@@ -10,7 +10,6 @@ mod row;
 use std::collections::BTreeMap;
 
 use kolmo_data::clean::{self, Fact, State};
-use kolmo_data::split::{Part, deal};
 
 use crate::choose::{self, Chosen, Means};
 use crate::coding::Way;
@@ -18,9 +17,8 @@ use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::estimate;
 use crate::general;
-use crate::learn::{self, FEWEST_TO_SPLIT};
+use crate::learn;
 use crate::options::{CompressOptions, LearnOptions};
-use crate::picture::Picture;
 use crate::summary::{KindsEstimate, KindsSummary};
 use crate::work::Crew;
 use row::Row;
@@ -115,8 +113,8 @@ impl Looker<'_> {
     /// The kinds of images in `part`, if it pays to tell them apart.
     fn kinds(&self, part: &mut Looked, told: &mut Vec<KindsSummary>, crew: &mut Crew<'_>) -> Result<Option<Vec<Looked>>, Error> {
         let group = &part.group;
-        let large = self.dataset.expected_bytes(group) >= 2 * LEAST_BYTES;
-        if !large || group.items.len() < 2 || !choose::worth_learning(self.dataset, group) {
+        let large = self.dataset.expected_bytes(group)? >= 2 * LEAST_BYTES;
+        if !large || group.items.len() < 2 || !choose::worth_learning(self.dataset, group)? {
             return Ok(None);
         }
         let Some(row) = crew.pool.install(|| Row::best(self.dataset, group, self.learn))? else { return Ok(None) };
@@ -153,7 +151,7 @@ impl Looker<'_> {
     /// Looks at ever more kinds, until more do not pay.
     fn look(&self, whole: &mut Looked, row: &Row, summary: &mut KindsSummary, crew: &mut Crew<'_>) -> Result<Option<Vec<Looked>>, Error> {
         // As many steps for each.
-        let steps = self.steps(&whole.group);
+        let steps = self.steps(&whole.group)?;
         let one = match whole.program.take() {
             Some(one) => one,
             None => self.learned(&whole.group, steps, crew)?,
@@ -180,7 +178,7 @@ impl Looker<'_> {
                     kinds.push(kind.clone());
                     continue;
                 }
-                let mut group = self.part(&whole.group, numbers.clone());
+                let mut group = self.part(&whole.group, numbers.clone())?;
                 let payload = self.payload(&group, one.as_ref(), crew)?;
                 under_one += payload;
                 // Better known now than by simple residuals: the size of its network follows from it.
@@ -214,22 +212,16 @@ impl Looker<'_> {
     }
 
     /// The images `numbers`, ascending, of a group. What stands out from all of them may be ordinary among these.
-    fn part(&self, group: &Group, numbers: Vec<usize>) -> Group {
-        let picture = |number: usize| self.dataset.items[number].picture();
-        let facts: Vec<Fact> = numbers
-            .iter()
-            .filter_map(|&number| {
-                let state = State::Image(picture(number)?.outline());
-                Some(Fact { digest: *self.dataset.digest(number), state })
-            })
-            .collect();
-        let learnable = clean::review(&facts).learnable(&facts).into_iter().map(|place| numbers[place]);
-        let kept = learnable.filter_map(|number| picture(number).filter(|picture| picture.image().is_some()).map(|picture| (number, picture)));
-        let mut learnable: Vec<_> = kept.map(|(number, picture)| (number, deal(&picture.digest, self.learn.seed))).collect();
-        if learnable.len() < FEWEST_TO_SPLIT {
-            learnable.iter_mut().for_each(|(_, part)| *part = Part::Train);
-        }
-        Group { items: numbers, learnable, mixed: false, ..group.clone() }
+    fn part(&self, group: &Group, numbers: Vec<usize>) -> Result<Group, Error> {
+        let fact = |place: usize| {
+            let number = numbers[place];
+            let state = self.dataset.picture(number)?.map_or(State::General, |picture| State::Image(picture.outline()));
+            Ok::<_, Error>(Fact { digest: self.dataset.digest(number)?, state })
+        };
+        let left_out = clean::review(numbers.len(), fact)?.left_out();
+        let learnable = (0..numbers.len()).filter(|place| left_out.binary_search(place).is_err()).map(|place| numbers[place]);
+        let learnable = self.dataset.deal(learnable, self.learn.seed)?;
+        Ok(Group { items: numbers, learnable, mixed: false, ..group.clone() })
     }
 
     /// The best Program for a group after a short training, if one is worth it.
@@ -238,10 +230,9 @@ impl Looker<'_> {
     }
 
     /// Steps of a look at a group and its kinds.
-    fn steps(&self, group: &Group) -> u64 {
-        let subpixels = group.items.iter().filter_map(|&number| self.dataset.items[number].picture()).map(Picture::subpixels).sum();
-        let plan = learn::plan(self.learn, group.layout, subpixels, self.dataset.expected_bytes(group));
-        (plan.steps / LOOK_PART).clamp(LOOK_STEPS.0, LOOK_STEPS.1)
+    fn steps(&self, group: &Group) -> Result<u64, Error> {
+        let plan = learn::plan(self.learn, group.layout, self.dataset.subpixels(&group.items)?, self.dataset.expected_bytes(group)?);
+        Ok((plan.steps / LOOK_PART).clamp(LOOK_STEPS.0, LOOK_STEPS.1))
     }
 
     fn program_bytes(&self, program: Option<&Chosen>) -> u64 {
@@ -265,6 +256,7 @@ mod tests {
     use crate::files::list;
     use crate::observe::Silent;
     use crate::options::{Fidelity, StopFlag};
+    use crate::pages::Aside;
 
     /// A grey file of 64 x 64: a slope, and on it noise of so many levels, `step` apart.
     fn file(seed: u32, levels: u32, step: u32) -> Vec<u8> {
@@ -286,7 +278,8 @@ mod tests {
         let (stop, mut observer) = (StopFlag::default(), Silent);
         let crew = &mut Crew::new(0, &stop, &mut observer).unwrap();
         let how = Loading { fidelity: Fidelity::Files, seed: 0, sample_bytes: 1 << 24, memory_bytes: 1 << 30 };
-        let dataset = load(list(folder.path(), &[], crew).unwrap(), &how, crew).unwrap();
+        let aside = Aside::new(&std::env::temp_dir(), 1 << 30);
+        let dataset = load(list(folder.path(), &[], &aside, crew).unwrap(), &how, crew).unwrap();
         let learn = LearnOptions { effort: 1, priors: false, ..LearnOptions::default() };
         let looker = Looker { dataset: &dataset, learn: &learn, way: Way::Fixed(kolmo_codec::block::Method::Direct), bars };
         looker.divided(crew).unwrap()

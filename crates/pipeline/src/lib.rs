@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ascending;
 mod base;
 mod choose;
 mod coding;
@@ -33,6 +34,7 @@ mod files;
 mod general;
 mod inspect;
 mod item;
+mod items;
 mod kinds;
 mod learn;
 mod near;
@@ -40,9 +42,11 @@ pub mod network;
 pub mod observe;
 pub mod options;
 mod output;
+mod pages;
 mod picture;
 mod program_file;
 mod rating;
+mod sorted;
 mod spool;
 pub mod summary;
 mod symbols;

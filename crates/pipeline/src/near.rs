@@ -4,7 +4,7 @@ mod pair;
 mod sketch;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use kolmo_codec::block::{MOST_WAVES, Reference, TURNS};
 use kolmo_data::layout::Image;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::picture::Picture;
 use crate::work::Crew;
 use pair::Pair;
-use sketch::Sketch;
+use sketch::Sketches;
 
 /// Images before an image by path, and on either side of it by brightness, that it may resemble.
 const BEFORE: usize = 8;
@@ -39,6 +39,9 @@ const BLOCK_PIXELS: u64 = 1 << 20;
 const MOST_BLOCK_PIXELS: u64 = 1 << 22;
 const BLOCK_IMAGES: u64 = 4;
 
+/// Images that are looked at between two looks at whether to go on.
+const AT_ONCE: usize = 1 << 12;
+
 /// Images that are coded together, ascending, and what each refers to: numbers are those of the run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Run {
@@ -55,37 +58,38 @@ type Links = BTreeMap<usize, Link>;
 /// Runs of images that resemble each other, if there are enough to be worth a trial. Images that resemble none are in no run.
 pub(crate) fn runs(dataset: &Dataset, numbers: &[usize], crew: &mut Crew<'_>) -> Result<Vec<Run>, Error> {
     // Of fewer bits there is little to differ in; deeper ones are coded directly.
-    let is_of_bytes = |number: &usize| dataset.items[*number].picture().is_some_and(|picture| picture.layout.bit_depth == 8);
-    if numbers.len() < 2 || !numbers.iter().all(is_of_bytes) {
+    let Some(&first) = numbers.first().filter(|_| numbers.len() >= 2) else { return Ok(vec![]) };
+    // All are of one layout.
+    if dataset.picture(first)?.is_none_or(|picture| picture.layout.bit_depth != 8) {
         return Ok(vec![]);
     }
     // By numbers, not by whose samples are at hand: what is in memory changes no byte.
-    let shapes = shapes(dataset, numbers);
+    let shapes = shapes(dataset, numbers)?;
     let is_probe = |at: usize| at.is_multiple_of(numbers.len().div_ceil(PROBES));
     let (probes, links) = links(dataset, &shapes, is_probe, crew)?;
-    if promise(dataset, &probes, &links) < LEAST_SHARE / 2.0 {
+    if promise(dataset, &probes, &links)? < LEAST_SHARE / 2.0 {
         return Ok(vec![]);
     }
     let (_, links) = self::links(dataset, &shapes, |_| true, crew)?;
-    if promise(dataset, numbers, &links) < LEAST_SHARE {
+    if promise(dataset, numbers, &links)? < LEAST_SHARE {
         return Ok(vec![]);
     }
     packed(dataset, &links)
 }
 
 /// Share of their bits that images may save.
-fn promise(dataset: &Dataset, numbers: &[usize], links: &Links) -> f64 {
-    let pictures = || numbers.iter().filter_map(|&number| Some((number, dataset.items[number].picture()?)));
-    let all = expected_bits(dataset, numbers);
-    let saved = |(number, picture): (usize, &Picture)| {
-        links.get(&number).map_or(0.0, |(_, saved)| (saved * picture.subpixels() as f64).min(expected(picture)))
+fn promise(dataset: &Dataset, numbers: &[usize], links: &Links) -> Result<f64, Error> {
+    let all = expected_bits(dataset, numbers)?;
+    let saved = |(number, picture): (usize, Picture)| {
+        links.get(&number).map_or(0.0, |(_, saved)| (saved * picture.subpixels() as f64).min(expected(&picture)))
     };
-    pictures().map(saved).sum::<f64>() / all.max(1.0)
+    let saved = dataset.pictures(numbers).map(|picture| picture.map(saved)).sum::<Result<f64, Error>>()?;
+    Ok(saved / all.max(1.0))
 }
 
 /// Bits that images may take without references.
-pub(crate) fn expected_bits(dataset: &Dataset, numbers: &[usize]) -> f64 {
-    numbers.iter().filter_map(|&number| dataset.items[number].picture()).map(expected).sum()
+pub(crate) fn expected_bits(dataset: &Dataset, numbers: &[usize]) -> Result<f64, Error> {
+    dataset.pictures(numbers).map(|picture| Ok(expected(&picture?.1))).sum()
 }
 
 fn expected(picture: &Picture) -> f64 {
@@ -93,18 +97,17 @@ fn expected(picture: &Picture) -> f64 {
 }
 
 /// Images of one shape, in order: numbers, and how bright they are.
-type Shape = Vec<(usize, u64)>;
+type Shape = Vec<(u32, u32)>;
 
 /// All images by height and width.
-fn shapes(dataset: &Dataset, numbers: &[usize]) -> BTreeMap<(u32, u32), Shape> {
+fn shapes(dataset: &Dataset, numbers: &[usize]) -> Result<BTreeMap<(u32, u32), Shape>, Error> {
     let mut shapes: BTreeMap<(u32, u32), Shape> = BTreeMap::new();
-    for &number in numbers {
-        if let Some(picture) = dataset.items[number].picture() {
-            let level = 16 * picture.sum / picture.subpixels().max(1);
-            shapes.entry((picture.height, picture.width)).or_default().push((number, level));
-        }
+    for picture in dataset.pictures(numbers) {
+        let (number, picture) = picture?;
+        let level = 16 * picture.sum / picture.subpixels().max(1);
+        shapes.entry((picture.height, picture.width)).or_default().push((number as u32, level as u32));
     }
-    shapes
+    Ok(shapes)
 }
 
 /// The images that are `wanted`, counted through all shapes, and for each of them the earlier image that promises most, if any promises enough.
@@ -118,51 +121,52 @@ fn links(
     for (&(height, width), images) in shapes {
         crew.check()?;
         let turns = if height == width { TURNS } else { TURNS / 2 };
-        let mut by_level: Vec<usize> = (0..images.len()).collect();
-        by_level.sort_by_key(|&at| (images[at].1, at));
-        let mut rank = vec![0; images.len()];
-        by_level.iter().enumerate().for_each(|(place, &at)| rank[at] = place);
+        let mut by_level: Vec<u32> = (0..images.len() as u32).collect();
+        by_level.sort_unstable_by_key(|&at| (images[at as usize].1, at));
+        let mut rank = vec![0u32; images.len()];
+        by_level.iter().zip(0..).for_each(|(&at, place)| rank[at as usize] = place);
         // Those that an image may resemble.
         let others = |at: usize| -> Vec<usize> {
-            let beside = &by_level[rank[at].saturating_sub(BESIDE)..(rank[at] + BESIDE + 1).min(images.len())];
-            (at.saturating_sub(BEFORE)..at).chain(beside.iter().copied().filter(|&other| other < at)).collect()
+            let rank = rank[at] as usize;
+            let beside = by_level[rank.saturating_sub(BESIDE)..(rank + BESIDE + 1).min(images.len())].iter().map(|&other| other as usize);
+            (at.saturating_sub(BEFORE)..at).chain(beside.filter(|&other| other < at)).collect()
         };
         let some: Vec<usize> = (0..images.len()).filter(|at| wanted(counted + at)).collect();
-        let mut seen: Vec<usize> = some.iter().flat_map(|&at| others(at).into_iter().chain([at])).collect();
-        seen.sort_unstable();
-        seen.dedup();
-        let sketched = |&at: &usize| Ok::<_, Error>((at, Sketch::of(&*dataset.open(images[at].0)?)));
-        let sketches: Vec<(usize, Option<Sketch>)> = crew.pool.install(|| seen.par_iter().map(sketched).collect::<Result<_, _>>())?;
-        let sketches: HashMap<usize, Sketch> = sketches.into_iter().filter_map(|(at, sketch)| Some((at, sketch?))).collect();
-        let one = |&at: &usize| best_link(dataset, images, &sketches, at, &others(at), turns);
-        let found = crew.pool.install(|| some.par_iter().map(one).collect::<Result<Vec<_>, _>>())?;
-        looked.extend(some.iter().map(|&at| images[at].0));
-        links.extend(some.iter().zip(found).filter_map(|(&at, link)| Some((images[at].0, link?))));
+        let seen = if some.len() == images.len() {
+            None
+        } else {
+            let mut seen: Vec<usize> = some.iter().flat_map(|&at| others(at).into_iter().chain([at])).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            Some(seen)
+        };
+        let sketches = Sketches::of(dataset, images, seen, crew)?;
+        for some in some.chunks(AT_ONCE) {
+            crew.check()?;
+            let one = |&at: &usize| best_link(dataset, images, &sketches, at, &others(at), turns);
+            let found = crew.pool.install(|| some.par_iter().map(one).collect::<Result<Vec<_>, _>>())?;
+            looked.extend(some.iter().map(|&at| images[at].0 as usize));
+            links.extend(some.iter().zip(found).filter_map(|(&at, link)| Some((images[at].0 as usize, link?))));
+        }
         counted += images.len();
     }
     Ok((looked, links))
 }
 
 /// The best link of image `at` to one of `others` before it.
-fn best_link(
-    dataset: &Dataset,
-    images: &Shape,
-    sketches: &HashMap<usize, Sketch>,
-    at: usize,
-    others: &[usize],
-    turns: u8,
-) -> Result<Option<Link>, Error> {
-    let number = images[at].0;
-    let Some(sketch) = sketches.get(&at) else { return Ok(None) };
+fn best_link(dataset: &Dataset, images: &Shape, sketches: &Sketches, at: usize, others: &[usize], turns: u8) -> Result<Option<Link>, Error> {
+    let number = images[at].0 as usize;
+    let Some(sketch) = sketches.get(at)? else { return Ok(None) };
     let turned = sketch.turned(turns);
     let mut near: Vec<(u32, usize, u8)> = Vec::new();
-    for (other, sketch) in others.iter().filter_map(|&other| Some((other, sketches.get(&other)?))) {
+    for &other in others {
+        let Some(sketch) = sketches.get(other)? else { continue };
         near.extend(turned.iter().filter_map(|&(turn, ref cells)| Some((sketch.distance(cells)?, other, turn))));
     }
     near.sort_unstable_by_key(|&(distance, other, turn)| (distance, at - other, turn));
     near.dedup_by_key(|&mut (_, other, turn)| (other, turn));
     near.truncate(CLOSELY);
-    let samples = dataset.items[number].picture().map_or(0, Picture::subpixels);
+    let samples = dataset.subpixels(&[number])?;
     let before = at.checked_sub(1).filter(|&before| samples >= LEAST_SAMPLES && !near.iter().any(|&(_, other, turn)| (other, turn) == (before, 0)));
     if near.is_empty() && before.is_none() {
         return Ok(None);
@@ -170,7 +174,7 @@ fn best_link(
     let image: Cow<'_, Image> = dataset.open(number)?;
     let mut best: Option<Link> = None;
     let mut look = |other: usize, turn: u8, only_alike: bool| -> Result<(), Error> {
-        let number = images[other].0;
+        let number = images[other].0 as usize;
         let earlier = dataset.open(number)?;
         let Some(pair) = Pair::new(&image, &earlier, turn).filter(|pair| !only_alike || pair.alike()) else { return Ok(()) };
         let link = pair.reference(number);
@@ -203,18 +207,19 @@ fn packed(dataset: &Dataset, links: &Links) -> Result<Vec<Run>, Error> {
     let mut runs: Vec<Vec<usize>> = Vec::new();
     let mut filled = u64::MAX;
     for tree in trees.into_values() {
-        let pixels = |number: &usize| dataset.pixels(*number);
-        let largest = tree.iter().map(pixels).max().unwrap_or(0);
+        let sizes = tree.iter().map(|&number| dataset.pixels(number)).collect::<Result<Vec<u64>, Error>>()?;
+        let largest = sizes.iter().copied().max().unwrap_or(0);
         let most = (BLOCK_IMAGES * largest).clamp(BLOCK_PIXELS, MOST_BLOCK_PIXELS);
-        let all: u64 = tree.iter().map(pixels).sum();
+        let all: u64 = sizes.iter().sum();
         match runs.last_mut() {
             Some(run) if filled.saturating_add(all) <= BLOCK_PIXELS => {
                 run.extend(tree);
                 filled += all;
             }
             _ => {
-                let parts = crate::coding::packed(&tree, |number| dataset.pixels(number), most);
-                filled = parts.last().map_or(0, |part| part.iter().map(pixels).sum());
+                let parts = crate::coding::packed(&tree, |number| dataset.pixels(number), most)?;
+                let last = parts.last().map_or(&[][..], Vec::as_slice);
+                filled = last.iter().map(|&number| dataset.pixels(number)).sum::<Result<u64, Error>>()?;
                 runs.extend(parts);
             }
         }

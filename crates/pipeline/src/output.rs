@@ -90,7 +90,8 @@ pub(crate) struct Staging {
     target: PathBuf,
     is_new: bool,
     aside: TempDir,
-    files: Vec<(PathBuf, String)>,
+    /// Archive paths of the files that were written, a line each; none if the folder is new and published as it is.
+    written: String,
 }
 
 impl Staging {
@@ -110,7 +111,7 @@ impl Staging {
         let aside = Builder::new().prefix(PREFIX).tempdir_in(beside).map_err(Error::io("write there", target))?;
         // The temporary folder is private; what becomes the target is a folder as any other.
         std::fs::create_dir(aside.path().join("files")).map_err(Error::io("write there", target))?;
-        Ok(Self { target: target.to_path_buf(), is_new, aside, files: Vec::new() })
+        Ok(Self { target: target.to_path_buf(), is_new, aside, written: String::new() })
     }
 
     /// Whether names that differ in case only are one name here.
@@ -130,7 +131,11 @@ impl Staging {
             if let Some(folder) = file.parent() {
                 std::fs::create_dir_all(folder).map_err(failed())?;
             }
-            self.files.push((file.clone(), path.to_owned()));
+            if !self.is_new {
+                // No path holds a line end.
+                self.written.push_str(path);
+                self.written.push('\n');
+            }
             File::create(&file).map_err(failed())?
         } else {
             File::options().append(true).open(&file).map_err(failed())?
@@ -143,13 +148,14 @@ impl Staging {
         if self.is_new {
             return std::fs::rename(self.aside.path().join("files"), &self.target).map_err(Error::io("rename the finished folder", &self.target));
         }
-        for (from, path) in &self.files {
+        for path in self.written.lines() {
+            let from = kolmo_verify::paths::below(&self.aside.path().join("files"), path)?;
             let to = kolmo_verify::paths::below(&self.target, path)?;
             check_free(&to, force)?;
             if let Some(folder) = to.parent() {
                 std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
             }
-            std::fs::rename(from, &to).map_err(Error::io("rename the finished file", &to))?;
+            std::fs::rename(&from, &to).map_err(Error::io("rename the finished file", &to))?;
         }
         Ok(())
     }

@@ -1,15 +1,13 @@
 //! An image of a dataset: its shape and what rebuilds it always, its samples while there is room for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use kolmo_data::digest::{Digest, of_image};
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::statistics::{self, Outline, Statistics};
 
-use crate::item::Item;
-
 /// An image that can be rebuilt from samples and recipe.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Picture {
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -24,22 +22,27 @@ pub(crate) struct Picture {
     pub(crate) sum: u64,
     /// Sum of all squared samples.
     pub(crate) sum_of_squares: u64,
-    /// `None` if it has to be read again.
-    held: Option<Box<Held>>,
 }
 
 /// What is only known of a picture while its samples are in memory.
 #[derive(Debug)]
-struct Held {
-    image: Image,
-    statistics: Statistics,
+pub(crate) struct Held {
+    pub(crate) image: Image,
+    /// Its sums by channel.
+    pub(crate) statistics: Statistics,
+}
+
+impl Held {
+    fn bytes(&self) -> u64 {
+        self.image.samples.len() as u64
+    }
 }
 
 impl Picture {
-    /// A picture with samples; the number of its recipe is not known yet.
-    pub(crate) fn new(image: Image) -> Self {
+    /// What is known of an image, and what is held of it; the number of its recipe is not known yet.
+    pub(crate) fn of(image: Image) -> (Self, Held) {
         let statistics = statistics::of_image(&image);
-        Self {
+        let picture = Self {
             width: image.width,
             height: image.height,
             layout: image.layout,
@@ -48,23 +51,8 @@ impl Picture {
             residual_bpsp: statistics.residual_bpsp,
             sum: statistics.sum.iter().sum(),
             sum_of_squares: statistics.sum_of_squares.iter().sum(),
-            held: Some(Box::new(Held { image, statistics })),
-        }
-    }
-
-    /// Its samples, if they are in memory.
-    pub(crate) fn image(&self) -> Option<&Image> {
-        self.held.as_ref().map(|held| &held.image)
-    }
-
-    /// Its sums by channel, if its samples are in memory.
-    pub(crate) fn statistics(&self) -> Option<&Statistics> {
-        self.held.as_ref().map(|held| &held.statistics)
-    }
-
-    /// Lets its samples go.
-    pub(crate) fn release(&mut self) {
-        self.held = None;
+        };
+        (picture, Held { image, statistics })
     }
 
     pub(crate) fn outline(&self) -> Outline {
@@ -94,13 +82,15 @@ pub(crate) struct Room {
     bytes: u64,
     held: u64,
     bound: u64,
-    /// Key and item of the lowest picture.
+    /// Key and number of the lowest picture.
     lowest: BTreeMap<Layout, (u64, usize)>,
+    /// Those that keep their samples, by number, with their keys.
+    kept: HashMap<usize, (u64, Box<Held>)>,
 }
 
 impl Room {
-    pub(crate) const fn new(bytes: u64) -> Self {
-        Self { bytes, held: 0, bound: u64::MAX, lowest: BTreeMap::new() }
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self { bytes, held: 0, bound: u64::MAX, lowest: BTreeMap::new(), kept: HashMap::new() }
     }
 
     /// Bytes of samples that may be held.
@@ -108,80 +98,72 @@ impl Room {
         self.bytes
     }
 
-    /// Makes room for the last of `items`, which has just come, in at most `bytes` from now on; once less, it stays less.
-    pub(crate) fn admit(&mut self, items: &mut [Item], bytes: u64) {
-        self.bytes = self.bytes.min(bytes);
-        self.place(items);
-        while self.held > self.bytes {
-            self.bound /= 2;
-            self.release(items);
-        }
+    /// The pictures that keep their samples, by number.
+    pub(crate) fn kept(self) -> HashMap<usize, Box<Held>> {
+        self.kept.into_iter().map(|(number, (_, held))| (number, held)).collect()
     }
 
-    fn place(&mut self, items: &mut [Item]) {
-        let newest = items.len() - 1;
-        let Some(picture) = items[newest].picture() else { return };
-        let (layout, key) = (picture.layout, key(picture));
+    /// Makes room for the samples of the next picture, of this `number` and `digest`, in at most `bytes` from now on; once less, it stays less.
+    pub(crate) fn admit(&mut self, number: usize, digest: &Digest, held: Held, bytes: u64) {
+        self.bytes = self.bytes.min(bytes);
+        let (layout, key) = (held.image.layout, u64::from_le_bytes(digest.0[..8].try_into().unwrap_or_default()));
+        self.kept.insert(number, (key, Box::new(held)));
         let ordinary = match self.lowest.get(&layout).copied() {
-            Some((lowest, _)) if lowest <= key => newest,
+            Some((lowest, _)) if lowest <= key => Some(number),
             before => {
-                self.lowest.insert(layout, (key, newest));
-                let Some((_, item)) = before else { return };
-                item
+                self.lowest.insert(layout, (key, number));
+                before.map(|(_, number)| number)
             }
         };
-        if let Some(picture) = items[ordinary].picture_mut() {
-            self.take(picture);
+        if let Some((number, key, bytes)) = ordinary.and_then(|number| self.kept.get(&number).map(|(key, held)| (number, *key, held.bytes()))) {
+            if key <= self.bound && bytes <= self.bytes {
+                self.held += bytes;
+            } else {
+                self.kept.remove(&number);
+            }
         }
+        self.shrink();
     }
 
-    fn take(&mut self, picture: &mut Picture) {
-        if key(picture) <= self.bound && bytes(picture) <= self.bytes {
-            self.held += bytes(picture);
-        } else {
-            picture.release();
-        }
+    /// From now on there are at most `bytes`.
+    pub(crate) fn limit(&mut self, bytes: u64) {
+        self.bytes = self.bytes.min(bytes);
+        self.shrink();
     }
 
     /// Drops the samples of all that have come to lie above the bound.
-    fn release(&mut self, items: &mut [Item]) {
-        for (number, item) in items.iter_mut().enumerate() {
-            let Some(picture) = item.picture_mut().filter(|picture| picture.held.is_some() && key(picture) > self.bound) else { continue };
-            if self.lowest.get(&picture.layout).is_none_or(|&(_, lowest)| lowest != number) {
-                self.held -= bytes(picture);
-                picture.release();
-            }
+    fn shrink(&mut self) {
+        while self.held > self.bytes {
+            self.bound /= 2;
+            let Self { held, bound, lowest, kept, .. } = self;
+            kept.retain(|number, (key, picture)| {
+                let stays = *key <= *bound || lowest.get(&picture.image.layout).is_some_and(|(_, lowest)| lowest == number);
+                if !stays {
+                    *held -= picture.bytes();
+                }
+                stays
+            });
         }
     }
-}
-
-fn bytes(picture: &Picture) -> u64 {
-    picture.image().map_or(0, |image| image.samples.len() as u64)
-}
-
-fn key(picture: &Picture) -> u64 {
-    u64::from_le_bytes(picture.digest.0[..8].try_into().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::tests::item_of;
 
     #[test]
     fn all_are_kept_while_there_is_room_and_a_fair_part_afterwards() {
         let image =
             |seed: u32| Image::new(10, 10, "gray8".parse().expect("a layout"), (0..100).map(|at| (at * seed) as u8).collect()).expect("an image");
         let kept = |order: &[u32], bytes: u64| {
-            let (mut room, mut items) = (Room::new(bytes), Vec::new());
-            for &seed in order {
-                items.push(item_of(Picture::new(image(seed))));
-                room.admit(&mut items, bytes);
+            let mut room = Room::new(bytes);
+            for (number, &seed) in order.iter().enumerate() {
+                let (picture, held) = Picture::of(image(seed));
+                room.admit(number, &picture.digest, held, bytes);
             }
-            let held: u64 = items.iter().filter_map(Item::picture).map(super::bytes).sum();
+            let held: u64 = room.kept.values().map(|(_, held)| held.bytes()).sum();
             assert!(held == room.held + 100 && room.held <= bytes, "{held} of {bytes}");
-            let has_samples = |item: &Item| item.picture().is_some_and(|picture| picture.image().is_some());
-            let mut kept: Vec<u32> = order.iter().zip(&items).filter(|(_, item)| has_samples(item)).map(|(&seed, _)| seed).collect();
+            let mut kept: Vec<u32> = room.kept().keys().map(|&number| order[number]).collect();
             kept.sort_unstable();
             kept
         };

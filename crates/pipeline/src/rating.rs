@@ -8,7 +8,6 @@ use rayon::prelude::*;
 
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
-use crate::picture::Picture;
 
 /// Images that are looked at, and fewer of them where a difference of some per cent is all that counts.
 const IMAGES: usize = 400;
@@ -48,13 +47,12 @@ impl Rating {
         let side = ((pixels / group.items.len().clamp(1, images)) as f64).sqrt() as usize;
         let adaptive_pixels = pixels / ADAPTIVE_EVERY;
         let mut rating = Self { pieces: Vec::new(), numbers: Vec::new(), simple: (0.0, 0.0), subpixels: (0, 0), adaptive_pixels };
-        let pictures = || group.items.iter().filter_map(|&number| dataset.items[number].picture());
-        for picture in pictures() {
+        for picture in dataset.pictures(&group.items) {
+            let (_, picture) = picture?;
             rating.simple.1 += picture.residual_bpsp * picture.subpixels() as f64;
             rating.subpixels.1 += picture.subpixels();
         }
-        let samples = |number: usize| dataset.items[number].picture().and_then(Picture::image);
-        let kept: Vec<_> = group.items.iter().filter_map(|&number| Some((number, samples(number)?))).collect();
+        let kept: Vec<_> = group.items.iter().filter_map(|&number| Some((number, dataset.image(number)?))).collect();
         let every = kept.len().div_ceil(images).max(1);
         for (place, (number, image)) in kept.into_iter().enumerate() {
             if place % every == every / 2 {

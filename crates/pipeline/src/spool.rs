@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kolmo_codec::block::Method;
 use tempfile::SpooledTempFile;
 
+use crate::ascending::Ascending;
 use crate::coding::CodedBlock;
 use crate::error::Error;
 
@@ -19,7 +20,7 @@ pub(crate) struct Waiting {
     pub(crate) bytes: u64,
     pub(crate) digest: [u8; 16],
     /// Items that begin in it.
-    pub(crate) items: Vec<usize>,
+    pub(crate) items: Ascending,
 }
 
 /// Blocks, in order.
@@ -41,7 +42,12 @@ impl Spool {
     pub(crate) fn push(&mut self, block: CodedBlock<Method>) -> Result<(), Error> {
         self.file.write_all(&block.bytes).map_err(Error::io("write a temporary file in", &self.folder))?;
         self.bytes += block.bytes.len() as u64;
-        self.places.push(Waiting { method: block.coding, bytes: block.bytes.len() as u64, digest: block.digest, items: block.items });
+        self.places.push(Waiting {
+            method: block.coding,
+            bytes: block.bytes.len() as u64,
+            digest: block.digest,
+            items: Ascending::new(&block.items),
+        });
         Ok(())
     }
 
@@ -87,7 +93,7 @@ mod tests {
             let mut seen = 0;
             let each = spool.each(|place, bytes| {
                 assert!(bytes.len() == size + seen && bytes.iter().all(|&byte| byte == seen as u8), "{seen}");
-                assert_eq!((place.digest, &place.items[..]), ([seen as u8; 16], &[seen][..]));
+                assert_eq!((place.digest, &place.items), ([seen as u8; 16], &Ascending::new(&[seen])));
                 seen += 1;
                 Ok(())
             });

@@ -36,14 +36,15 @@ pub fn tensors(archive: &Path, base: Option<&Path>, limits: &Limits) -> Result<V
     let mut reader = program_file::open(archive, limits)?;
     let base = base::if_given(archive, &mut reader, base)?;
     let base = base.as_ref().map(|base| base as &dyn Base);
-    let index = reader.index().clone();
+    let contents = reader.contents();
+    let index = contents.index();
     let mut all = Vec::new();
     for (number, item) in index.items.iter().enumerate() {
-        if may_hold_tensors(&index, number)
+        if may_hold_tensors(index, number)
             && let Some(bytes) = ItemBytes::new(&mut reader, number as u32)
         {
             let mut bytes = bytes.with_base(base);
-            all.extend(declared(archive, &mut bytes)?.into_iter().map(|tensor| summary(&item.path, tensor)));
+            all.extend(declared(archive, &mut bytes)?.into_iter().map(|tensor| summary(item.path, tensor)));
         }
     }
     Ok(all)
@@ -57,10 +58,11 @@ pub fn tensors(archive: &Path, base: Option<&Path>, limits: &Limits) -> Result<V
 pub fn expand_tensor(archive: &Path, name: &str, output: &Path, options: &ExpandOptions) -> Result<TensorSummary, Error> {
     check_free(output, options.force)?;
     let mut reader = program_file::open(archive, &options.limits)?;
-    let index = reader.index().clone();
+    let contents = reader.contents();
+    let index = contents.index();
     let nothing = || Error::InvalidArgument { what: format!("{name}: the archive holds no such tensor; `list --tensors` names them") };
-    let split = |item: &kolmo_codec::container::Item| Some(name.strip_prefix(&item.path)?.strip_prefix(BETWEEN)?.to_owned());
-    let (number, wanted) = index.items.iter().enumerate().find_map(|(number, item)| Some((number, split(item)?))).ok_or_else(nothing)?;
+    let split = |path: &str| Some(name.strip_prefix(path)?.strip_prefix(BETWEEN)?.to_owned());
+    let (number, wanted) = index.items.iter().enumerate().find_map(|(number, item)| Some((number, split(item.path)?))).ok_or_else(nothing)?;
     let base = base::if_given(archive, &mut reader, options.base.as_deref())?;
     let mut bytes = ItemBytes::new(&mut reader, number as u32).ok_or_else(nothing)?.with_base(base.as_ref().map(|base| base as &dyn Base));
     let tensor = declared(archive, &mut bytes)?.into_iter().find(|tensor| tensor.name == wanted).ok_or_else(nothing)?;
@@ -89,7 +91,7 @@ pub fn expand_tensor(archive: &Path, name: &str, output: &Path, options: &Expand
         left -= buffer.len() as u64;
     }
     out.persist()?;
-    Ok(summary(&index.items[number].path, tensor))
+    Ok(summary(index.items.get(number).map_or("", |item| item.path), tensor))
 }
 
 /// Whether `name` is that of a tensor rather than of an item.
@@ -106,8 +108,8 @@ pub fn names_tensor(archive: &Path, name: &str, limits: &Limits) -> Result<bool,
 }
 
 fn may_hold_tensors(index: &Index, number: usize) -> bool {
-    let item = &index.items[number];
-    let Content::General { block, .. } = index.items[original(index, number)].content else { return false };
+    let Some(item) = index.items.get(number) else { return false };
+    let Some(Content::General { block, .. }) = index.items.content(original(index, number)) else { return false };
     let as_numbers = index
         .blocks
         .get(block as usize)

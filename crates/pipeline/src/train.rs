@@ -33,10 +33,13 @@ pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &
     let out = Output::create(output, options.force)?;
     let mut dataset = prepare(input, &out, options, crew)?;
     kinds::divide(&mut dataset, options, crew)?;
-    let shares = time_shares(&dataset, Some(learn));
+    let shares = time_shares(&dataset, Some(learn))?;
     let mut all = Programs::default();
-    for (group, share) in dataset.groups.iter().zip(shares).filter(|(group, _)| worth_learning(&dataset, group)) {
+    for (group, share) in dataset.groups.iter().zip(shares) {
         crew.check()?;
+        if !worth_learning(&dataset, group)? {
+            continue;
+        }
         let start = start(&dataset, group, learn, crew)?;
         let learned = learn_one(&dataset, group, start.as_ref(), &Means { learn, time_budget: share, most_steps: None, look: false }, crew)?;
         all.push(group.layout, &learned.program, learned.summary);
@@ -63,7 +66,7 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
     let out = Output::create(output, options.force)?;
     let mut dataset = prepare(input, &out, options, crew)?;
     allot::among(&mut dataset, &given, crew)?;
-    let shares = time_shares(&dataset, Some(learn));
+    let shares = time_shares(&dataset, Some(learn))?;
     let mut all = Programs::default();
     let mut tuned = 0;
     for (place, (layout, program)) in given.iter().enumerate() {
@@ -78,7 +81,7 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
         };
         crew.observer.event(&Event::StepStarted { step: Step::Tune });
         let stop = crew.stop();
-        let expected_bytes = dataset.expected_bytes(group);
+        let expected_bytes = dataset.expected_bytes(group)?;
         let (name, symbols) = (group.name(), Symbols::of(program));
         let lesson = Lesson {
             name: &name,

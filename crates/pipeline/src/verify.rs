@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use kolmo_codec::against::Base;
 use kolmo_codec::container::{Fidelity, Index};
-use kolmo_data::source;
+use kolmo_data::source::{self, Found};
 use kolmo_verify::compare::first_difference;
-use kolmo_verify::expand::{self, Expanded, Options, copies};
+use kolmo_verify::expand::{self, Copies, Expanded, Options};
 use kolmo_verify::paths;
 
 use crate::base;
@@ -37,7 +37,7 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
     let contents = reader.contents();
     let index = contents.index();
     let fidelity = contents.fidelity();
-    let copies = copies(index);
+    let copies = Copies::new(index);
     let mut differences: BTreeMap<usize, String> = BTreeMap::new();
     let (mut done, mut n_done) = (vec![false; index.items.len()], 0);
     let pool = crew.pool.clone();
@@ -51,7 +51,7 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
             base: base.as_ref().map(|base| base as &dyn Base),
         },
         |outcome| -> Result<(), Error> {
-            let same = |item: u32| std::iter::once(item).chain(copies.get(&item).into_iter().flatten().copied());
+            let same = |item: u32| std::iter::once(item).chain(copies.of(item));
             match outcome.result {
                 Ok(expanded) => {
                     for mut expanded in expanded {
@@ -80,7 +80,8 @@ pub fn verify(archive: &Path, folder: Option<&Path>, options: &ExpandOptions, ob
 
     let mut summary = VerifySummary { files: index.items.len() as u64, ..VerifySummary::default() };
     summary.verified_files = summary.files - differences.len() as u64;
-    let named = |(item, reason): (usize, String)| NamedReason { path: index.items[item].path.clone(), reason };
+    let named =
+        |(item, reason): (usize, String)| NamedReason { path: index.items.get(item).map_or_else(String::new, |item| item.path.to_owned()), reason };
     summary.differences = differences.into_iter().map(named).collect();
     if let Some(folder) = folder {
         summary.differences.extend(surplus(index, folder, archive)?);
@@ -97,7 +98,7 @@ fn first_time(done: &mut [bool], item: u32) -> usize {
 /// What differs between an item (or a piece of it) and the file of its name.
 fn difference(index: &Index, fidelity: Fidelity, folder: Option<&Path>, expanded: &Expanded) -> Result<Option<String>, Error> {
     let (Some(folder), Some(item)) = (folder, index.items.get(expanded.item as usize)) else { return Ok(None) };
-    let path = paths::below(folder, &item.path)?;
+    let path = paths::below(folder, item.path)?;
     // One file stands for itself, as in compressing it.
     let path = if folder.is_file() { folder.to_path_buf() } else { path };
     let mut file = match File::open(&path) {
@@ -116,14 +117,17 @@ fn difference(index: &Index, fidelity: Fidelity, folder: Option<&Path>, expanded
 
 /// Files of the folder that the archive does not hold.
 fn surplus(index: &Index, folder: &Path, archive: &Path) -> Result<Vec<NamedReason>, Error> {
-    let listing = match source::list(folder) {
-        Ok(listing) => listing,
-        Err(kolmo_data::Error::EmptyFolder { .. }) => return Ok(vec![]),
-        Err(error) => return Err(error.into()),
-    };
     let archive = archive.canonicalize().ok();
-    let unknown = listing.entries.into_iter().filter(|entry| {
-        index.items.binary_search_by(|item| item.path.as_str().cmp(&entry.path)).is_err() && entry.file.canonicalize().ok() != archive
-    });
-    Ok(unknown.map(|entry| NamedReason { path: entry.path, reason: "not in the archive".into() }).collect())
+    let mut unknown: Vec<String> = Vec::new();
+    source::walk(folder, |found| {
+        if let Found::File(entry) = found
+            && index.items.position(&entry.path).is_none()
+            && entry.file.canonicalize().ok() != archive
+        {
+            unknown.push(entry.path);
+        }
+        Ok::<(), Error>(())
+    })?;
+    unknown.sort_unstable();
+    Ok(unknown.into_iter().map(|path| NamedReason { path, reason: "not in the archive".into() }).collect())
 }

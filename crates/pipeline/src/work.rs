@@ -55,16 +55,29 @@ impl<'a> Crew<'a> {
         stage: &'static str,
         units: &[T],
         work: impl Fn(&T) -> Result<R, Error> + Sync,
+        sink: impl FnMut(R) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.each_of(stage, units.iter(), work, sink)
+    }
+
+    /// The same of units that come one by one.
+    pub(crate) fn each_of<T: Send, R: Send>(
+        &mut self,
+        stage: &'static str,
+        mut units: impl ExactSizeIterator<Item = T>,
+        work: impl Fn(T) -> Result<R, Error> + Sync,
         mut sink: impl FnMut(R) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let total = units.len();
         let pool = Arc::clone(&self.pool);
         let ahead = pool.current_num_threads() * 2;
         pool.in_place_scope(|scope| {
             let (sender, receiver) = channel();
             let (mut begun, mut waiting) = (0, BTreeMap::new());
-            for done in 0..units.len() {
+            for done in 0..total {
                 self.check()?;
-                while let Some(unit) = units.get(begun).filter(|_| begun < done + ahead) {
+                while begun < done + ahead {
+                    let Some(unit) = units.next() else { break };
                     let (work, sender, number) = (&work, sender.clone(), begun);
                     scope.spawn(move |_| {
                         // A panic is handed on rather than waited for in vain. Nobody listens any more after an error.
@@ -82,8 +95,8 @@ impl<'a> Crew<'a> {
                     }
                 };
                 sink(result?)?;
-                if (done + 1) % ahead == 0 || done + 1 == units.len() {
-                    self.progress(stage, done + 1, units.len());
+                if (done + 1) % ahead == 0 || done + 1 == total {
+                    self.progress(stage, done + 1, total);
                 }
             }
             self.check()

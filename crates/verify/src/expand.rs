@@ -2,7 +2,6 @@
 
 mod line;
 
-use std::collections::HashMap;
 use std::io::{Read, Seek};
 use std::panic::AssertUnwindSafe;
 
@@ -137,21 +136,33 @@ pub fn bases<R: Read + Seek>(reader: &mut Reader<R>, wanted: Option<&[bool]>) ->
 /// The blocks that hold the items `wanted`, or that of which those are copies.
 #[must_use]
 pub fn blocks_of(contents: &Contents, wanted: impl Fn(u32) -> bool) -> Vec<bool> {
-    let copies = copies(contents.index());
-    let needed = |item: u32| wanted(item) || copies.get(&item).is_some_and(|copies| copies.iter().any(|&copy| wanted(copy)));
+    let copies = Copies::new(contents.index());
+    let needed = |item: u32| wanted(item) || copies.of(item).any(&wanted);
     (0u32..).take(contents.index().blocks.len()).map(|block| contents.items_of(block).iter().any(|&item| needed(item))).collect()
 }
 
-/// Which later items are copies of an item.
-#[must_use]
-pub fn copies(index: &Index) -> HashMap<u32, Vec<u32>> {
-    let mut copies: HashMap<u32, Vec<u32>> = HashMap::new();
-    for (item, number) in index.items.iter().zip(0u32..) {
-        if let Content::Copy { of } = item.content {
-            copies.entry(of).or_default().push(number);
-        }
+/// Which later items are copies of an item: eight bytes a copy, as there may be millions.
+#[derive(Debug, Default)]
+pub struct Copies {
+    /// An item and a copy of it, in rising order.
+    pairs: Vec<(u32, u32)>,
+}
+
+impl Copies {
+    /// Those of an index.
+    #[must_use]
+    pub fn new(index: &Index) -> Self {
+        let copy = |(content, number)| if let Content::Copy { of } = content { Some((of, number)) } else { None };
+        let mut pairs: Vec<(u32, u32)> = index.items.contents().zip(0u32..).filter_map(copy).collect();
+        pairs.sort_unstable();
+        Self { pairs }
     }
-    copies
+
+    /// The copies of `item`, in order.
+    pub fn of(&self, item: u32) -> impl Iterator<Item = u32> {
+        let from = self.pairs.partition_point(|&(of, _)| of < item);
+        self.pairs.iter().skip(from).take_while(move |&&(of, _)| of == item).map(|&(_, copy)| copy)
+    }
 }
 
 /// Expands blocks in order and hands each outcome to `sink`, right or wrong.
@@ -242,20 +253,19 @@ pub fn expand<R: Read + Seek, E: From<Error>>(
     options: &Options<'_>,
     mut sink: impl FnMut(&Expanded) -> Result<(), E>,
 ) -> Result<(), E> {
-    let copies = copies(reader.index());
+    let copies = Copies::new(reader.index());
     let is_wanted = |item: u32| options.wants(item);
-    let of = |item: u32| copies.get(&item).map_or(&[][..], Vec::as_slice);
     let block_wanted = blocks_of(reader, is_wanted);
     let spares = Spares::default();
     // A block's digest asks for the samples of all its images, not for their files.
-    let is_asked = |item: u32| options.files && (is_wanted(item) || of(item).iter().any(|&copy| is_wanted(copy)));
+    let is_asked = |item: u32| options.files && (is_wanted(item) || copies.of(item).any(is_wanted));
     blocks_with(reader, &Options { wanted: Some(&block_wanted), ..*options }, &is_asked, &spares, |outcome| {
         for mut expanded in outcome.result? {
             let original = expanded.item;
             if is_wanted(original) {
                 sink(&expanded)?;
             }
-            for &copy in of(original).iter().filter(|&&copy| is_wanted(copy)) {
+            for copy in copies.of(original).filter(|&copy| is_wanted(copy)) {
                 expanded.item = copy;
                 sink(&expanded)?;
             }
@@ -286,7 +296,7 @@ fn expand_block(
     let parts = &contents.parts(number)[..];
     let path = |part: Option<&Part>| {
         let item = part.and_then(|part| usize::try_from(part.item).ok()).and_then(|item| index.items.get(item));
-        item.map_or_else(String::new, |item| item.path.clone())
+        item.map_or_else(String::new, |item| item.path.to_owned())
     };
     let in_block = |source| Error::Block { path: path(parts.first()), others: (parts.len() as u64).saturating_sub(1), source };
     let no_block = || kolmo_codec::Error::Corrupt { what: "index", offset: None };
@@ -329,7 +339,7 @@ fn check(block: &Block, coded: &[u8], expanded: &[Expanded]) -> Result<(), kolmo
 }
 
 fn shapes(index: &Index, parts: &[Part]) -> Vec<(usize, usize)> {
-    let shape = |part: &Part| match index.items.get(usize::try_from(part.item).ok()?)?.content {
+    let shape = |part: &Part| match index.items.content(usize::try_from(part.item).ok()?)? {
         Content::Image { height, width, .. } => Some((usize::try_from(height).ok()?, usize::try_from(width).ok()?)),
         _ => None,
     };
@@ -337,7 +347,7 @@ fn shapes(index: &Index, parts: &[Part]) -> Vec<(usize, usize)> {
 }
 
 fn image_of<'a>(contents: &'a Contents, part: &Part, layout: Layout, samples: Vec<u8>) -> Option<(&'a [u8], Image)> {
-    match contents.index().items.get(usize::try_from(part.item).ok()?)?.content {
+    match contents.index().items.content(usize::try_from(part.item).ok()?)? {
         Content::Image { height, width, recipe, .. } => Some((contents.recipe(recipe)?, Image::new(width, height, layout, samples).ok()?)),
         _ => None,
     }
@@ -345,7 +355,7 @@ fn image_of<'a>(contents: &'a Contents, part: &Part, layout: Layout, samples: Ve
 
 fn general_parts(index: &Index, parts: &[Part], raw: Vec<u8>) -> Option<Vec<Expanded>> {
     let expanded = |part: &Part, bytes: Vec<u8>| {
-        let whole = match index.items.get(usize::try_from(part.item).ok()?)?.content {
+        let whole = match index.items.content(usize::try_from(part.item).ok()?)? {
             Content::General { bytes, .. } => bytes,
             _ => return None,
         };

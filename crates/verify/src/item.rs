@@ -24,7 +24,7 @@ pub struct ItemBytes<'a, R> {
 impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
     /// Item number `item`, or the one it is a copy of; `None` if it is an image, or there is no such item.
     pub fn new(reader: &'a mut Reader<R>, item: u32) -> Option<Self> {
-        let content = |number: u32| reader.index().items.get(usize::try_from(number).ok()?).map(|item| item.content);
+        let content = |number: u32| usize::try_from(number).ok().and_then(|number| reader.index().items.content(number));
         let item = match content(item)? {
             Content::Copy { of } => of,
             _ => item,

@@ -1,10 +1,9 @@
 //! From archive paths to paths of this system.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use kolmo_codec::container::Item;
 use kolmo_codec::names::check_path;
+use kolmo_data::source::case_collision;
 
 use crate::Error;
 
@@ -19,24 +18,19 @@ pub fn below(root: &Path, path: &str) -> Result<PathBuf, Error> {
     Ok(target)
 }
 
-/// The first two items that are the same where letter case does not count.
+/// Whether all of `count` paths, asked for by number, differ also where letter case does not count.
 ///
 /// # Errors
-/// [`Error::CaseCollision`].
-pub fn check_case<'a>(items: impl IntoIterator<Item = &'a Item>) -> Result<(), Error> {
-    let mut seen: HashMap<String, &str> = HashMap::new();
-    for item in items {
-        if let Some(first) = seen.insert(item.path.to_lowercase(), &item.path) {
-            return Err(Error::CaseCollision { first: first.to_owned(), second: item.path.clone() });
-        }
-    }
-    Ok(())
+/// [`Error::CaseCollision`] with the first two that do not.
+pub fn check_case<'a>(count: usize, path: impl Fn(usize) -> &'a str) -> Result<(), Error> {
+    let collision = case_collision(count, |number| Ok::<_, Error>(path(number)))?;
+    let both = |(first, second)| Err(Error::CaseCollision { first: path(first).to_owned(), second: path(second).to_owned() });
+    collision.map_or(Ok(()), both)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kolmo_codec::container::Content;
 
     #[test]
     fn nothing_lands_outside() {
@@ -48,9 +42,9 @@ mod tests {
 
     #[test]
     fn case_is_told_apart_only_when_asked() {
-        let item = |path: &str| Item { path: path.into(), content: Content::General { block: 0, bytes: 0 } };
-        check_case(&[item("a"), item("b")]).unwrap();
-        let error = check_case(&[item("Über/A"), item("über/a")]).unwrap_err();
+        let check = |paths: &[&'static str]| check_case(paths.len(), |number| paths[number]);
+        check(&["a", "b"]).unwrap();
+        let error = check(&["Über/A", "über/a"]).unwrap_err();
         assert!(error.to_string().contains("Über/A and über/a"), "{error}");
     }
 }

@@ -78,8 +78,8 @@ impl Report {
             };
             program.payload_bytes = program.payload_bytes.saturating_add(block.coded_bytes);
             for part in reader.parts(number) {
-                let item = usize::try_from(part.item).ok().and_then(|item| index.items.get(item));
-                if let Some(Content::Image { height, width, .. }) = item.map(|item| item.content) {
+                let content = usize::try_from(part.item).ok().and_then(|item| index.items.content(item));
+                if let Some(Content::Image { height, width, .. }) = content {
                     program.images = program.images.saturating_add(1);
                     let pixels = u64::from(height).saturating_mul(width.into());
                     program.subpixels = program.subpixels.saturating_add(pixels.saturating_mul(layout.channels() as u64));

@@ -109,23 +109,35 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Appends `values` as runs: `varint value, varint run`, run at least 1.
-pub(crate) fn put_runs<T: Copy + PartialEq + Into<u64>>(out: &mut Vec<u8>, values: impl IntoIterator<Item = T>) {
-    let mut open: Option<(T, u64)> = None;
-    for value in values {
-        open = match open {
-            Some((current, run)) if current == value => Some((current, run.saturating_add(1))),
-            Some((current, run)) => {
-                put_varint(out, current.into());
-                put_varint(out, run);
-                Some((value, 1))
-            }
-            None => Some((value, 1)),
-        };
+/// Writes a column as runs, value by value: `varint value, varint run`, run at least 1.
+#[derive(Debug, Default)]
+pub(crate) struct RunsWriter {
+    out: Vec<u8>,
+    value: u64,
+    /// Of the value; 0 before the first.
+    run: u64,
+}
+
+impl RunsWriter {
+    pub(crate) fn push(&mut self, value: u64) {
+        if value != self.value {
+            self.close();
+            self.value = value;
+        }
+        self.run = self.run.saturating_add(1);
     }
-    if let Some((current, run)) = open {
-        put_varint(out, current.into());
-        put_varint(out, run);
+
+    fn close(&mut self) {
+        if self.run > 0 {
+            put_varint(&mut self.out, self.value);
+            put_varint(&mut self.out, self.run);
+            self.run = 0;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.close();
+        self.out
     }
 }
 
@@ -195,9 +207,11 @@ mod tests {
 
     #[test]
     fn runs_come_back_and_refuse_empty_runs() {
-        let mut bytes = Vec::new();
-        put_runs(&mut bytes, [5u32, 5, 5, 0, 0, 9]);
+        let mut column = RunsWriter::default();
+        [5, 5, 5, 0, 0, 9].into_iter().for_each(|value| column.push(value));
+        let bytes = column.finish();
         assert_eq!(bytes, [5, 3, 0, 2, 9, 1]);
+        assert_eq!(RunsWriter::default().finish(), []);
         let mut runs = Runs::new("test", &bytes);
         let values: Vec<u64> = (0..6).map(|_| runs.next().unwrap()).collect();
         assert_eq!(values, [5, 5, 5, 0, 0, 9]);

@@ -1,10 +1,10 @@
 //! What is where: items and blocks, coded column by column.
 
 use crate::block::Method;
-use crate::container::fields::{Fields, Runs, put_runs, put_varint, unzigzag, zigzag};
-use crate::container::header::{block_method, method_code};
-use crate::container::recipes::{RecipeBook, Recipes};
-use crate::container::{BLOCK_DIGEST_BYTES, Parts};
+use crate::container::fields::{Fields, Runs, unzigzag};
+use crate::container::header::block_method;
+use crate::container::recipes::Recipes;
+use crate::container::{BLOCK_DIGEST_BYTES, Items, Parts};
 use crate::general::GeneralMethod;
 use crate::limits::{Budget, Limits};
 use crate::{Error, names};
@@ -87,7 +87,7 @@ pub struct Block {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Index {
     /// Items in bytewise order of their paths.
-    pub items: Vec<Item>,
+    pub items: Items,
     /// Blocks in the order of their bytes.
     pub blocks: Vec<Block>,
     /// Size of all files together, copies included (as found when they were compressed).
@@ -103,76 +103,15 @@ impl Index {
         Parts::new(self)
     }
 
-    pub(super) fn to_bytes(&self, recipes: &RecipeBook) -> Vec<u8> {
-        let (mut copy_steps, mut sizes) = (Vec::new(), Vec::new());
-        let (mut block_steps, mut recipe_steps, mut heights, mut widths) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut last_block, mut last_recipe) = (0u32, 0u32);
-        let step = |steps: &mut Vec<u64>, from: &mut u32, to: u32| {
-            steps.push(zigzag(i64::from(to).wrapping_sub(i64::from(*from))));
-            *from = to;
-        };
-        for (item, number) in self.items.iter().zip(0u32..) {
-            match item.content {
-                Content::Image { block, height, width, recipe } => {
-                    step(&mut block_steps, &mut last_block, block);
-                    step(&mut recipe_steps, &mut last_recipe, recipe);
-                    heights.push(height);
-                    widths.push(width);
-                }
-                Content::General { block, bytes } => {
-                    step(&mut block_steps, &mut last_block, block);
-                    put_varint(&mut sizes, bytes);
-                }
-                Content::Copy { of } => put_varint(&mut copy_steps, number.saturating_sub(of).into()),
-            }
-        }
-        let programs = self.blocks.iter().map(|block| match block.coding {
-            BlockCoding::Program { program, .. } => u64::from(program).saturating_add(1),
-            BlockCoding::General(_) => 0,
-        });
-        let methods = self.blocks.iter().map(|block| match block.coding {
-            BlockCoding::Program { method: Method::Direct, .. } => 0,
-            BlockCoding::Program { method: Method::Adaptive, .. } => 1,
-            BlockCoding::Program { method: Method::Lanes, .. } => 2,
-            BlockCoding::Program { method: Method::References, .. } => 3,
-            BlockCoding::General(method) => method_code(method),
-        });
-        let mut coded = Vec::new();
-        self.blocks.iter().for_each(|block| put_varint(&mut coded, block.coded_bytes));
-        let mut recipe_lengths = Vec::new();
-        recipes.lengths().for_each(|length| put_varint(&mut recipe_lengths, length));
-
-        let mut out = Vec::new();
-        for count in [self.items.len() as u64, self.blocks.len() as u64, recipes.len() as u64, self.file_bytes] {
-            put_varint(&mut out, count);
-        }
-        let paths: Vec<&str> = self.items.iter().map(|item| item.path.as_str()).collect();
-        out.extend_from_slice(&names::write(&paths));
-        let copies = self.items.iter().map(|item| u8::from(matches!(item.content, Content::Copy { .. })));
-        let columns = [
-            runs(copies),
-            copy_steps,
-            runs(block_steps),
-            runs(heights),
-            runs(widths),
-            runs(recipe_steps),
-            sizes,
-            runs(programs),
-            runs(methods),
-            coded,
-            recipe_lengths,
-        ];
-        for column in columns {
-            put_varint(&mut out, column.len() as u64);
-            out.extend_from_slice(&column);
-        }
-        for block in &self.blocks {
-            out.extend_from_slice(&block.digest);
-        }
-        out
+    /// The same bytes as the writer's.
+    #[cfg(test)]
+    pub(super) fn to_bytes(&self, recipes: &super::RecipeBook) -> Vec<u8> {
+        let mut columns = super::columns::Columns::default();
+        self.items.iter().for_each(|item| columns.push(item.path, item.content));
+        columns.to_bytes(&self.blocks, recipes, self.file_bytes)
     }
 
-    /// Reads what [`Index::to_bytes`] wrote, for blocks that begin at `blocks_offset` and take `blocks_bytes`.
+    /// Reads what [`Columns::to_bytes`](super::columns::Columns::to_bytes) wrote, for blocks that begin at `blocks_offset` and take `blocks_bytes`.
     pub(super) fn from_bytes(
         bytes: &[u8],
         recipes: Vec<u8>,
@@ -233,8 +172,9 @@ impl Index {
         fields.end()?;
 
         let (mut block, mut recipe) = (0u32, 0u32);
-        let mut items = Vec::with_capacity(names.len());
-        for (path, number) in names.into_iter().zip(0u32..) {
+        let n_items = names.len();
+        let mut items = Items::of(names);
+        for number in (0u32..).take(n_items) {
             let content = if copies.next()? == 0 {
                 block = stepped(&mut block_steps, block, n_blocks)?;
                 let at = usize::try_from(block).unwrap_or(usize::MAX);
@@ -252,13 +192,13 @@ impl Index {
             } else {
                 let step = copy_steps.varint32()?;
                 let of = number.checked_sub(step).filter(|&of| of < number).ok_or_else(|| copy_steps.corrupt())?;
-                let original = usize::try_from(of).ok().and_then(|of| items.get(of));
-                if original.is_none_or(|item: &Item| matches!(item.content, Content::Copy { .. })) {
+                let original = usize::try_from(of).ok().and_then(|of| items.content(of));
+                if original.is_none_or(|content| matches!(content, Content::Copy { .. })) {
                     return Err(copy_steps.corrupt());
                 }
                 Content::Copy { of }
             };
-            items.push(Item { path, content });
+            items.fill(content);
         }
         for column in [copies, block_steps, heights, widths, recipe_steps, programs, methods] {
             column.end()?;
@@ -275,12 +215,6 @@ pub(super) struct SectionFacts {
     pub(super) blocks_offset: u64,
     pub(super) blocks_bytes: u64,
     pub(super) n_programs: u32,
-}
-
-fn runs<T: Copy + PartialEq + Into<u64>>(values: impl IntoIterator<Item = T>) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_runs(&mut out, values);
-    out
 }
 
 const fn of_runs<'a>((what, bytes): (&'static str, &'a [u8])) -> Runs<'a> {

@@ -3,8 +3,10 @@
 use std::io::{Seek, SeekFrom, Write};
 
 use crate::Error;
+use crate::container::columns::Columns;
 use crate::container::header::{HEADER_BYTES, Header, TRAILER_BYTES};
-use crate::container::{Block, BlockCoding, Fidelity, Index, Item, RecipeBook, layout_name};
+use crate::container::parts::Filling;
+use crate::container::{Block, BlockCoding, Fidelity, Item, RecipeBook, layout_name};
 use crate::general;
 use crate::names::check_path;
 use crate::weights::CodedProgram;
@@ -83,25 +85,28 @@ impl<W: Write + Seek> Writer<W> {
 
     /// Appends recipes and index, fills in the header, and gives `W` back, flushed.
     ///
-    /// `items` must stand in bytewise order of their paths. `file_bytes` is the size of all files together.
+    /// `items` must come in bytewise order of their paths; none is held, so that there may be millions. `file_bytes` is the size of all files together.
     ///
     /// # Errors
     /// `InvalidArgument` if items are out of order, have unsafe paths, or do not fit the blocks; `Io`.
-    pub fn finish(mut self, items: Vec<Item>, recipes: &RecipeBook, file_bytes: u64) -> Result<(W, Sizes), Error> {
-        for item in &items {
+    pub fn finish(mut self, items: impl IntoIterator<Item = Item>, recipes: &RecipeBook, file_bytes: u64) -> Result<(W, Sizes), Error> {
+        let wrong = |_| Error::InvalidArgument { what: "items and blocks do not match" };
+        let (mut columns, mut filling) = (Columns::default(), Filling::new(self.blocks.len()));
+        for item in items {
             check_path(&item.path)?;
+            if columns.last_path() >= item.path.as_str() {
+                return Err(Error::InvalidArgument { what: "items must stand in strictly rising order of their paths" });
+            }
+            filling.put(&self.blocks, item.content).map_err(wrong)?;
+            columns.push(&item.path, item.content);
         }
-        if !items.is_sorted_by(|a, b| a.path < b.path) {
-            return Err(Error::InvalidArgument { what: "items must stand in strictly rising order of their paths" });
-        }
+        filling.counts().map_err(wrong)?;
         let payload_of = |wanted: bool| {
             let blocks = self.blocks.iter().filter(|block| matches!(block.coding, BlockCoding::Program { .. }) == wanted);
             blocks.fold(0u64, |sum, block| sum.saturating_add(block.coded_bytes))
         };
         let (payload, general) = (payload_of(true), payload_of(false));
-        let index = Index { items, blocks: self.blocks, file_bytes };
-        index.parts().map_err(|_| Error::InvalidArgument { what: "items and blocks do not match" })?;
-        let raw_index = index.to_bytes(recipes);
+        let raw_index = columns.to_bytes(&self.blocks, recipes, file_bytes);
         let (recipes_method, coded_recipes) = general::encode(&recipes.bytes)?;
         let (index_method, coded_index) = general::encode(&raw_index)?;
         let header = Header {

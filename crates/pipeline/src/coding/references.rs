@@ -58,8 +58,8 @@ pub(super) fn if_they_pay(
             _ => direct += coded.0.bytes.len() as u64,
         }
     }
-    let share_of_runs =
-        runs.iter().map(|run| near::expected_bits(dataset, &run.numbers)).sum::<f64>() / near::expected_bits(dataset, numbers).max(1.0);
+    let bits_of_runs = runs.iter().map(|run| near::expected_bits(dataset, &run.numbers)).sum::<Result<f64, Error>>()?;
+    let share_of_runs = bits_of_runs / near::expected_bits(dataset, numbers)?.max(1.0);
     // Without runs all is 0.
     if !(adaptive_pays(by_references, adaptive, GAIN / share_of_runs.max(GAIN)) && adaptive_pays(by_references, direct, share)) {
         return Ok(None);

@@ -59,22 +59,22 @@ impl Row {
     /// `None` if too little is known of the images.
     pub(super) fn best(dataset: &Dataset, group: &Group, options: &LearnOptions) -> Result<Option<Self>, Error> {
         let rating = Rating::new(dataset, group)?;
-        let subpixels = |number: usize| dataset.items[number].picture().map_or(0, Picture::subpixels);
         let pieces: Vec<_> = rating.pieces().collect();
         // Counts of a piece stand for the whole image.
         let counted = |&(number, piece): &(usize, _)| {
             let mut counts = Counts::default();
-            counts.add(&Counts::of_image(piece), subpixels(number) as f64 / piece.subpixels().max(1) as f64);
-            (number, counts)
+            counts.add(&Counts::of_image(piece), dataset.subpixels(&[number])? as f64 / piece.subpixels().max(1) as f64);
+            Ok((number, counts))
         };
-        let counts: Vec<(usize, Counts)> = pieces.par_iter().map(counted).collect();
+        let counts: Vec<(usize, Counts)> = pieces.par_iter().map(counted).collect::<Result<_, Error>>()?;
+        let expected_bytes = dataset.expected_bytes(group)? as f64;
         let is_counted: HashSet<usize> = counts.iter().map(|(number, _)| *number).collect();
         let program_bytes = |payload: f64| {
             let plan = learn::plan(options, group.layout, 0, payload as u64);
             PROGRAM_BYTES * plan.shape.macs_per_pixel() as f64
         };
         let of_order = |&(order, key): &Order| {
-            let buckets = buckets(dataset, group, key);
+            let buckets = buckets(dataset, group, key)?;
             let mut counted = vec![Counts::default(); buckets.len()];
             let all = buckets.iter().enumerate().flat_map(|(at, bucket)| bucket.iter().map(move |&item| (item, at)));
             let places: HashMap<usize, usize> = all.filter(|(item, _)| is_counted.contains(item)).collect();
@@ -94,15 +94,15 @@ impl Row {
                 })
                 .collect();
             let all = costs.first().and_then(|costs| costs.last()).copied().unwrap_or(0.0);
-            let bytes_a_bit = dataset.expected_bytes(group) as f64 / all.max(1.0);
+            let bytes_a_bit = expected_bytes / all.max(1.0);
             let cost = |from: usize, to: usize| {
                 let payload = costs[from][to - from - 1] * bytes_a_bit;
                 let whole = to - from == buckets.len();
                 if whole || payload >= LEAST_BYTES as f64 { payload + program_bytes(payload) } else { f64::INFINITY }
             };
-            Self { order, cuts: cheapest_cuts(buckets.len(), MOST_KINDS, cost), buckets, counts: Vec::new() }
+            Ok(Self { order, cuts: cheapest_cuts(buckets.len(), MOST_KINDS, cost), buckets, counts: Vec::new() })
         };
-        let rows: Vec<Self> = ORDERS.par_iter().map(of_order).collect();
+        let rows: Vec<Self> = ORDERS.par_iter().map(of_order).collect::<Result<_, Error>>()?;
         let best = rows.into_iter().filter(|row| row.cuts.len() > 1).min_by(|a, b| a.least().total_cmp(&b.least()));
         Ok(best.map(|row| Self { counts, ..row }))
     }
@@ -155,10 +155,10 @@ fn nearest(counts: &Counts, tables: &[Counts]) -> usize {
 }
 
 /// The items of a group by rising `key`, in at most [`BUCKETS`] parts.
-fn buckets(dataset: &Dataset, group: &Group, key: fn(usize, &Picture) -> f64) -> Vec<Vec<usize>> {
-    let pictures = group.items.iter().filter_map(|&number| Some((number, dataset.items[number].picture()?)));
-    let mut row: Vec<(f64, usize, u64)> = pictures.map(|(number, picture)| (key(number, picture), number, picture.subpixels())).collect();
-    row.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+fn buckets(dataset: &Dataset, group: &Group, key: fn(usize, &Picture) -> f64) -> Result<Vec<Vec<usize>>, Error> {
+    let placed = |(number, picture): (usize, Picture)| (key(number, &picture), number, picture.subpixels());
+    let mut row: Vec<(f64, usize, u64)> = dataset.pictures(&group.items).map(|picture| picture.map(placed)).collect::<Result<_, _>>()?;
+    row.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let total: u64 = row.iter().map(|(.., subpixels)| subpixels).sum::<u64>().max(1);
     let mut buckets: Vec<Vec<usize>> = Vec::new();
     let (mut passed, mut last) = (0, usize::MAX);
@@ -171,5 +171,5 @@ fn buckets(dataset: &Dataset, group: &Group, key: fn(usize, &Picture) -> f64) ->
         }
         last = place;
     }
-    buckets
+    Ok(buckets)
 }

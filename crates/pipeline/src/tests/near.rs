@@ -7,6 +7,7 @@ use crate::dataset::{self, Loading};
 use crate::files;
 use crate::near::runs;
 use crate::options::Method;
+use crate::pages::Aside;
 use crate::work::Crew;
 
 const SIDE: usize = 40;
@@ -84,7 +85,8 @@ fn images_that_are_read_again_find_each_other() {
 fn runs_of(scene: &Scene) -> Vec<crate::near::Run> {
     let (stop, mut observer) = (StopFlag::default(), Silent);
     let mut crew = Crew::new(1, &stop, &mut observer).unwrap();
-    let listed = files::list(&scene.at("in"), &[], &mut crew).unwrap();
+    let aside = Aside::new(&scene.at(""), 1 << 30);
+    let listed = files::list(&scene.at("in"), &[], &aside, &mut crew).unwrap();
     let dataset = dataset::load(listed, &Loading::new(&scene.options()), &mut crew).unwrap();
     runs(&dataset, &dataset.groups[0].items, &mut crew).unwrap()
 }

@@ -60,7 +60,7 @@ fn archive(fidelity: Fidelity) -> Vec<u8> {
     let mut image = |n: usize| Content::Image { block: 0, height: 5, width: 6, recipe: recipes.intern(images[n].1.clone()).unwrap() };
     let contents = [image(0), image(1), Content::General { block: 1, bytes: files[2].1.len() as u64 }, Content::Copy { of: 0 }];
     let items = files.iter().zip(contents).map(|((path, _), content)| Item { path: (*path).into(), content });
-    let (out, _) = writer.finish(items.collect(), &recipes, 0).unwrap();
+    let (out, _) = writer.finish(items, &recipes, 0).unwrap();
     out.into_inner()
 }
 
