@@ -18,7 +18,9 @@ use corpus::picture::{LAYOUTS, texture};
 use corpus::room::{Room, files, general, given, learning, put};
 use kolmo::observe::Silent;
 use kolmo::options::{CompressOptions, ExpandOptions, Fidelity, Limits, Method};
+use kolmo_codec::colour::Colour;
 use kolmo_codec::prior::PRIORS;
+use kolmo_codec::program::Program;
 use kolmo_data::digest::{of_bytes, of_image};
 use kolmo_data::layout::Image;
 use kolmo_data::open::{OpenLimits, Opened, open};
@@ -214,10 +216,10 @@ fn make_archive(name: &str, about: &str, set: &[(String, Vec<u8>)], options: &Co
     }
 }
 
-/// The same, put together block by block, of two images under built-in Program 0.
-fn make_of_blocks(name: &str, about: &str, method: Method, images: &[Image; 2]) {
+/// The same, put together block by block, of two images under one Program.
+fn make_of_blocks(name: &str, about: &str, method: Method, program: &Program, images: &[Image; 2]) {
     let Some(golden) = missing(name, about) else { return };
-    let sound = corpus::archive::of_images_by(method, &PRIORS[0].program().expect("a built-in Program"), images);
+    let sound = corpus::archive::of_images_by(method, program, images);
     put(&golden, "archive.kolmo", &sound.bytes);
     sound.files.iter().for_each(|(path, bytes)| put(&golden.join("files"), path, bytes));
     write_json(&golden, "list.json", &said_by_list(&golden.join("archive.kolmo")));
@@ -336,11 +338,18 @@ fn make_missing() {
     }
 
     let about = "Two PNG files of 8-bit RGB under built-in Program 0, coded by sixteen coders (format 1.4): groups of sixteen, and shorter ones.";
-    make_of_blocks("v1.4_lanes", about, Method::Lanes, &[texture("rgb8", 48, 14, 3), texture("rgb8", 32, 12, 4)]);
+    let photo = PRIORS[0].program().expect("a built-in Program");
+    make_of_blocks("v1.4_lanes", about, Method::Lanes, &photo, &[texture("rgb8", 48, 14, 3), texture("rgb8", 32, 12, 4)]);
 
     let about =
         "Two PNG files of 8-bit RGB under built-in Program 0, the second coded given the first (format 1.5): mirrored, moved, of another shape.";
-    make_of_blocks("v1.5_references", about, Method::References, &[texture("rgb8", 24, 13, 5), texture("rgb8", 22, 14, 5)]);
+    make_of_blocks("v1.5_references", about, Method::References, &photo, &[texture("rgb8", 24, 13, 5), texture("rgb8", 22, 14, 5)]);
+
+    let about = "PNG files under a Program for PhotoYCC by hand (format 1.6); of the second, one pixel is.";
+    let mut converted = texture("rgb8", 5, 4, 5);
+    Colour::PhotoCd.samples(&mut converted.samples);
+    let program = corpus::program::by_hand_of(Colour::PhotoCd);
+    make_of_blocks("v1.6_colour", about, Method::Adaptive, &program, &[converted, texture("rgb8", 2, 1, 6)]);
 
     let reject = folder("golden_reject");
     let mut index = fs::read(reject.join("index.json")).map_or_else(|_| json!({}), |bytes| serde_json::from_slice(&bytes).expect("JSON"));

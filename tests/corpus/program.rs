@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use kolmo_codec::colour::Colour;
 use kolmo_codec::container::{Fidelity, RecipeBook, Writer};
 use kolmo_codec::limits::Limits;
 use kolmo_codec::program::{Dense, Head, Program, Stage, Tap, Wide};
@@ -40,6 +41,11 @@ pub(crate) fn by_hand(name: &str) -> Program {
     }
     program.validate(&Limits::default()).expect("a valid Program");
     program
+}
+
+/// The same for RGB that was converted from a colour space.
+pub(crate) fn by_hand_of(colour: Colour) -> Program {
+    Program { colour: Some(colour), ..by_hand("rgb8") }
 }
 
 pub(crate) fn coded(program: &Program) -> CodedProgram {

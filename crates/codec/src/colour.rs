@@ -65,7 +65,8 @@ impl Colour {
     }
 
     /// Its number in a Program.
-    pub(crate) const fn code(self) -> u8 {
+    #[must_use]
+    pub const fn code(self) -> u8 {
         match self {
             Self::Jfif => 1,
             Self::PhotoCd => 2,
@@ -73,7 +74,8 @@ impl Colour {
     }
 
     /// The colour space of this number.
-    pub(crate) fn from_code(code: u8) -> Option<Self> {
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|colour| colour.code() == code)
     }
 

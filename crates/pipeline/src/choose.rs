@@ -134,7 +134,7 @@ fn all_known(dataset: &Dataset, group: &Group, program: &Program) -> Result<bool
 
 /// The built-in Program that a group of this size is learned from, if any.
 pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew: &Crew<'_>) -> Result<Option<Program>, Error> {
-    if !learn.priors || learn.network.is_some() {
+    if !learn.priors || learn.network.is_some() || group.colour.is_some() {
         return Ok(None);
     }
     let rating = crew.pool.install(|| Rating::new(dataset, group))?;
@@ -147,7 +147,7 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
     let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
     let least = known.as_ref().map_or(u64::MAX, |(.., bits)| rating.bytes(bits));
-    let start = known.as_ref().filter(|_| least >= LARGE_BYTES && means.learn.network.is_none()).map(|(_, program, _)| program.clone());
+    let start = known.as_ref().filter(|_| least >= LARGE_BYTES && means.learn.network.is_none() && group.colour.is_none()).map(|(_, program, _)| program.clone());
     if let Some((prior, program, _)) = &known {
         let mut summary = about(group, program, "built-in");
         summary.prior = Some(prior.name.to_owned());
@@ -245,11 +245,17 @@ fn about(group: &Group, program: &Program, how: &str) -> ProgramSummary {
     ProgramSummary {
         group: group.layout.to_string(),
         kind: group.kind,
+        colour: colour_name(program),
         parameters: program.parameters(),
         macs_per_pixel: program.macs_per_pixel(),
         stopped: how.into(),
         ..ProgramSummary::default()
     }
+}
+
+/// Name of the colour space of a Program; empty if it has none.
+pub(crate) fn colour_name(program: &Program) -> String {
+    program.colour.map_or_else(String::new, |colour| colour.name().into())
 }
 
 /// Codes a Program and says so in `about`.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use kolmo_codec::colour::Colour;
 use kolmo_codec::container::RecipeBook;
 use kolmo_data::clean::{self, Fact, State};
 use kolmo_data::digest::{Digest, of_bytes};
@@ -31,10 +32,15 @@ const NAMED_BYTES: u64 = (size_of::<NamedReason>() + 32) as u64;
 /// What samples leave to an item: what it once took. It is counted up to a quarter of the memory, so that whatever fitted then is learned from as then.
 const SPARED_BYTES: u64 = 700;
 
+/// Subpixels of images that were converted from a colour space from which a Program of their own is worth it beside the others': some 100 kB once they are coded.
+const LEAST_CONVERTED: u64 = 600_000;
+
 /// Images of one sample layout, copies left out, or those of one kind among them; numbers of items, ascending.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) layout: Layout,
+    /// The colour space that they were converted from.
+    pub(crate) colour: Option<Colour>,
     /// Number of the kind, from 1; 0 if all images of the layout are one.
     pub(crate) kind: u64,
     /// What learning it may spend of what learning one group may spend, at most 1.
@@ -50,13 +56,14 @@ pub(crate) struct Group {
 
 impl Group {
     /// Of all images of a layout, none yet.
-    pub(crate) const fn new(layout: Layout) -> Self {
-        Self { layout, kind: 0, share: 1.0, looked_bytes: None, mixed: false, items: vec![], learnable: vec![] }
+    pub(crate) const fn new(layout: Layout, colour: Option<Colour>) -> Self {
+        Self { layout, colour, kind: 0, share: 1.0, looked_bytes: None, mixed: false, items: vec![], learnable: vec![] }
     }
 
-    /// `rgb8`, or `rgb8-2` for the second kind of its layout.
+    /// `rgb8`, or `rgb8-2` for the second kind of its layout; with the name of its colour space.
     pub(crate) fn name(&self) -> String {
-        if self.kind == 0 { self.layout.to_string() } else { format!("{}-{}", self.layout, self.kind) }
+        let colour = self.colour.map_or_else(String::new, |colour| format!("-{}", colour.name()));
+        if self.kind == 0 { format!("{}{colour}", self.layout) } else { format!("{}{colour}-{}", self.layout, self.kind) }
     }
 }
 
@@ -191,12 +198,14 @@ impl Dataset {
         if let Some(bytes) = group.looked_bytes {
             return Ok(bytes);
         }
-        let mut bits = 0.0;
+        let (mut bits, mut pixels) = (0.0, 0);
         for picture in self.pictures(&group.items) {
             let (_, picture) = picture?;
             bits += picture.residual_bpsp * picture.subpixels() as f64;
+            pixels += picture.pixels();
         }
-        Ok((0.6 * bits / 8.0) as u64)
+        let saved = group.colour.map_or(0.0, |colour| colour.millibits_saved() as f64 / 1000.0 * pixels as f64);
+        Ok(((0.6 * bits - saved).max(0.2 * bits) / 8.0) as u64)
     }
 
     /// The images of a group whose samples were kept, with the part each was dealt; `None` is left out of learning.
@@ -324,24 +333,45 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
         let item = dataset.items.get(copy)?;
         dataset.items.set(copy, &Item { state: ItemState::Copy(first), ..item })?;
     }
-    let mut groups: BTreeMap<Layout, Group> = BTreeMap::new();
-    let mut subpixels: BTreeMap<Layout, u64> = BTreeMap::new();
+    let mut groups: BTreeMap<(Layout, Option<Colour>), (Group, u64)> = BTreeMap::new();
     for number in 0..count {
-        if let Some(picture) = dataset.picture(number)? {
-            groups.entry(picture.layout).or_insert_with(|| Group::new(picture.layout)).items.push(number);
-            *subpixels.entry(picture.layout).or_default() += picture.subpixels();
+        if let Some(Picture { layout, colour, .. }) = dataset.picture(number)? {
+            let (group, subpixels) = groups.entry((layout, colour)).or_insert_with(|| (Group::new(layout, colour), 0));
+            group.items.push(number);
+            *subpixels += dataset.pixels(number)? * layout.channels() as u64;
         }
     }
+    let groups = joined(groups);
     let left_out = report.left_out();
     drop(report);
-    for mut group in groups.into_values() {
+    for (mut group, subpixels) in groups {
         let learnable = group.items.iter().copied().filter(|number| left_out.binary_search(number).is_err());
         group.learnable = dataset.deal(learnable, how.seed)?;
-        let about = group_summary(&dataset, &group, subpixels.get(&group.layout).copied().unwrap_or(0));
+        if let Some(colour) = group.colour {
+            let (images, layout, name) = (group.items.len(), group.layout, colour.name());
+            crew.note(format!("{images} {layout} images were converted from {name}: luma and chroma are learned and coded"));
+        }
+        let about = group_summary(&dataset, &group, subpixels);
         dataset.summary.groups.push(about);
         dataset.groups.push(group);
     }
     Ok(dataset)
+}
+
+/// Groups and their subpixels; what was converted from a colour space, but is too little for a Program of its own, is among the other images of its layout.
+fn joined(mut groups: BTreeMap<(Layout, Option<Colour>), (Group, u64)>) -> Vec<(Group, u64)> {
+    let small: Vec<_> = groups.iter().filter(|((_, colour), (_, subpixels))| colour.is_some() && *subpixels < LEAST_CONVERTED).map(|(key, _)| *key).collect();
+    for key in small {
+        if groups.contains_key(&(key.0, None))
+            && let Some((few, more)) = groups.remove(&key)
+            && let Some((group, subpixels)) = groups.get_mut(&(key.0, None))
+        {
+            group.items.extend(few.items);
+            group.items.sort_unstable();
+            *subpixels += more;
+        }
+    }
+    groups.into_values().collect()
 }
 
 /// What is told of a dataset while its files are read.

@@ -10,6 +10,7 @@ use kolmo_codec::program::Program;
 use kolmo_verify::expand::bases;
 use kolmo_verify::report::Report;
 
+use crate::choose::colour_name;
 use crate::compress::archive_sizes;
 use crate::error::Error;
 use crate::expand::original;
@@ -46,6 +47,7 @@ pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error>
         parameters: program.parameters(),
         macs_per_pixel: program.macs_per_pixel(),
         bit_depth: program.bit_depth().into(),
+        colour: colour_name(program),
         step_symbols: 1 << program.alphabet().resolution(),
         values: program.wide.as_ref().map_or(0, |wide| wide.values.len() as u64),
         components: program.components() as u64,

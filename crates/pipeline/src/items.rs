@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kolmo_codec::colour::Colour;
 use kolmo_data::digest::Digest;
 use kolmo_data::layout::Layout;
 
@@ -105,7 +106,7 @@ fn to_bytes(item: &Item) -> [u8; RECORD] {
             record.put(&(first as u64).to_le_bytes());
         }
         ItemState::Image(picture) => {
-            record.put(&[IMAGE, picture.layout.code()]);
+            record.put(&[IMAGE, picture.layout.code(), picture.colour.map_or(0, Colour::code)]);
             [picture.width, picture.height, picture.recipe].iter().for_each(|number| record.put(&number.to_le_bytes()));
             record.put(&picture.digest.0);
             record.put(&picture.residual_bpsp.to_le_bytes());
@@ -122,10 +123,11 @@ fn from_bytes(record: &[u8; RECORD]) -> Result<Item, kolmo_data::Error> {
         COPY => ItemState::Copy(u64::from_le_bytes(record.take()) as usize),
         IMAGE => {
             let layout = Layout::from_code(record.take::<1>()[0])?;
+            let colour = Colour::from_code(record.take::<1>()[0]);
             let [width, height, recipe] = [(); 3].map(|()| u32::from_le_bytes(record.take()));
             let (digest, residual_bpsp) = (Digest(record.take()), f64::from_le_bytes(record.take()));
             let [sum, sum_of_squares] = [(); 2].map(|()| u64::from_le_bytes(record.take()));
-            ItemState::Image(Picture { width, height, layout, digest, recipe, residual_bpsp, sum, sum_of_squares })
+            ItemState::Image(Picture { width, height, layout, colour, digest, recipe, residual_bpsp, sum, sum_of_squares })
         }
         _ => ItemState::General,
     };
@@ -166,6 +168,7 @@ mod tests {
                 width: number as u32,
                 height: u32::MAX,
                 layout: "gray16".parse().expect("a layout"),
+                colour: [None, Some(Colour::PhotoCd)][number % 2],
                 digest: of_bytes(b"samples"),
                 recipe: 7,
                 residual_bpsp: 0.1 + number as f64,

@@ -11,6 +11,7 @@ use kolmo_model::effort::Plan;
 use kolmo_model::train::{self, Progress, Run, TrainSet, Trained, Watch, Wish};
 
 use crate::Error;
+use crate::choose::colour_name;
 use crate::observe::{Event, Observer};
 use crate::options::{LearnOptions, StopFlag};
 use crate::summary::{ProgramSummary, RatesSummary, SplitRates};
@@ -137,13 +138,16 @@ fn train_set<S: Sample>(layout: Layout, symbols: &Symbols, images: &[(&Image, Op
             Part::Test => test.push(plane),
         }
     }
-    Ok(TrainSet { wide: symbols.wide.clone(), ..TrainSet::new(learned, validation, test, order, symbols.bit_depth) })
+    let mut set = TrainSet::new(learned, validation, test, order, symbols.bit_depth);
+    (set.wide, set.colour) = (symbols.wide.clone(), symbols.colour);
+    Ok(set)
 }
 
 fn learned(layout: Layout, trained: Trained, run: &Run) -> Learned {
     let rates = |rates: kolmo_model::evaluate::SplitRates| SplitRates { train: rates.train, validation: rates.validation, test: rates.test };
     let summary = ProgramSummary {
         group: layout.to_string(),
+        colour: colour_name(&trained.program),
         parameters: trained.program.parameters(),
         macs_per_pixel: trained.program.macs_per_pixel(),
         steps: trained.steps,

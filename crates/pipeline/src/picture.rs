@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use kolmo_codec::colour::Colour;
 use kolmo_data::digest::{Digest, of_image};
 use kolmo_data::layout::{Image, Layout};
 use kolmo_data::statistics::{self, Outline, Statistics};
@@ -12,6 +13,8 @@ pub(crate) struct Picture {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) layout: Layout,
+    /// The colour space that it was converted from, if that shows.
+    pub(crate) colour: Option<Colour>,
     /// Of shape and samples.
     pub(crate) digest: Digest,
     /// Number of its recipe among those of the dataset.
@@ -46,6 +49,7 @@ impl Picture {
             width: image.width,
             height: image.height,
             layout: image.layout,
+            colour: if image.layout.channels() == 3 && image.layout.bit_depth == 8 { Colour::of(&image.samples) } else { None },
             digest: of_image(&image),
             recipe: 0,
             residual_bpsp: statistics.residual_bpsp,

@@ -115,6 +115,8 @@ pub struct ProgramSummary {
     pub planned_steps: u64,
     /// Bits of a symbol: those of a sample, or as many as its 16 need.
     pub bit_depth: u64,
+    /// The colour space that symbols are of, e.g. `YCbCr`; empty where samples are the symbols.
+    pub colour: String,
     /// Why training ended: `done`, `early_stop`, `time_budget`, `interrupted`; or there was none: `given`, `built-in`.
     pub stopped: String,
     /// Wall time of training and tuning.
@@ -400,6 +402,9 @@ pub struct InspectProgram {
     pub macs_per_pixel: u64,
     /// Bits of a symbol: those of a sample, or as many as its 16 need.
     pub bit_depth: u64,
+    /// The colour space that symbols are of, e.g. `YCbCr`; left out where there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub colour: String,
     /// Symbols that make a step, the unit the network reckons in; a power of two, 1 unless symbols have more than 8 bits.
     pub step_symbols: u64,
     /// Values of 16-bit samples that have a symbol; 0 if all below `2^bit_depth` have.

@@ -1,6 +1,7 @@
 //! How the samples of a group of 16-bit images become symbols: as few bits as the values in use need, and steps as wide as the noise asks for.
 
 use kolmo_codec::alphabet::{Alphabet, MAX_RESOLUTION};
+use kolmo_codec::colour::Colour;
 use kolmo_codec::context::Plane;
 use kolmo_codec::program::{Program, Wide};
 use kolmo_codec::sample::Sample;
@@ -26,12 +27,14 @@ pub(crate) struct Symbols {
     pub(crate) bit_depth: u8,
     /// How samples become symbols; `None` where they are.
     pub(crate) wide: Option<Wide>,
+    /// The colour space that they are of.
+    pub(crate) colour: Option<Colour>,
 }
 
 impl Symbols {
     /// Those that a Program codes.
     pub(crate) fn of(program: &Program) -> Self {
-        Self { bit_depth: program.bit_depth, wide: program.wide.clone() }
+        Self { bit_depth: program.bit_depth, wide: program.wide.clone(), colour: program.colour }
     }
 
     /// Chosen for the images of a group: all that are to be coded.
@@ -42,13 +45,13 @@ impl Symbols {
             }
             Ok(())
         };
-        Self::seen(group.layout.bit_depth, &show)
+        Ok(Self { colour: group.colour, ..Self::seen(group.layout.bit_depth, &show)? })
     }
 
     /// Chosen for images of `bit_depth` bits that `each` shows.
     fn seen(bit_depth: u8, each: &dyn Fn(Look<'_>) -> Result<(), Error>) -> Result<Self, Error> {
         if bit_depth <= 8 {
-            return Ok(Self { bit_depth, wide: None });
+            return Ok(Self { bit_depth, wide: None, colour: None });
         }
         let mut counts = vec![0u64; 1 << 16];
         each(&mut |image| samples(image).for_each(|sample| counts[usize::from(sample)] += 1))?;
@@ -62,7 +65,7 @@ impl Symbols {
             each(&mut |image| count_residuals(&wide, bit_depth, image, &mut sizes))?;
             wide.resolution = resolution(&sizes);
         }
-        Ok(Self { bit_depth, wide: Some(wide) })
+        Ok(Self { bit_depth, wide: Some(wide), colour: None })
     }
 
     pub(crate) fn is_deep(&self) -> bool {
@@ -75,9 +78,13 @@ impl Symbols {
 
     /// An image as a Program of these symbols sees it; `S` is `u16` if they are deep, else `u8`.
     pub(crate) fn plane<S: Sample>(&self, image: &Image, order: &[u8]) -> Result<Plane<S>, Error> {
-        let symbols: Vec<S> = match &self.wide {
-            None => image.samples.iter().map(|&sample| S::of(sample.into())).collect(),
-            Some(wide) => wide.symbols(&image.samples, self.bit_depth)?.into_iter().map(|symbol| S::of(symbol.into())).collect(),
+        let symbols: Vec<S> = match (&self.wide, self.colour) {
+            (Some(wide), _) => wide.symbols(&image.samples, self.bit_depth)?.into_iter().map(|symbol| S::of(symbol.into())).collect(),
+            (None, Some(colour)) => {
+                let converted = colour.symbols(&image.samples, image.width as usize);
+                converted.symbols.into_iter().map(|symbol| S::of(symbol.into())).collect()
+            }
+            (None, None) => image.samples.iter().map(|&sample| S::of(sample.into())).collect(),
         };
         Ok(Plane::new(image.height as usize, image.width as usize, &symbols, order, self.alphabet())?)
     }

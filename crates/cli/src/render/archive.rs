@@ -92,7 +92,7 @@ pub(crate) fn inspect(summary: &InspectSummary, paint: Paint) -> String {
         page.plain(&format!(
             "{}{}{}, {} MAC/px, {}, {}",
             paint.strong(&format!("Program {name:<6} ")),
-            symbols(&program.group, program.bit_depth),
+            symbols(&program.group, program.bit_depth, &program.colour),
             counted(program.parameters, "parameter", "parameters"),
             grouped(program.macs_per_pixel),
             counted(program.components, "logistic", "logistics"),

@@ -203,7 +203,7 @@ fn generate(page: &mut Page, programs: &[ProgramSummary]) {
     for (place, program) in programs.iter().enumerate() {
         let size = format!(
             "{}{}, {} MAC/px",
-            symbols(&program.group, program.bit_depth),
+            symbols(&program.group, program.bit_depth, &program.colour),
             counted(program.parameters, "parameter", "parameters"),
             grouped(program.macs_per_pixel)
         );

@@ -33,8 +33,14 @@ pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
 }
 
 /// How many bits a Program's symbols have, if samples have 16: `13-bit symbols, `; nothing for other layouts.
-pub(crate) fn symbols(layout: &str, bit_depth: u64) -> String {
-    if layout.ends_with("16") { format!("{bit_depth}-bit symbols, ") } else { String::new() }
+pub(crate) fn symbols(layout: &str, bit_depth: u64, colour: &str) -> String {
+    if layout.ends_with("16") {
+        format!("{bit_depth}-bit symbols, ")
+    } else if colour.is_empty() {
+        String::new()
+    } else {
+        format!("{colour}, ")
+    }
 }
 
 #[cfg(test)]

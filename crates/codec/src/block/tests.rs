@@ -167,7 +167,7 @@ fn alphabets_that_do_not_exist_are_refused() {
         Program::from_bytes(&bytes, &Limits::default()).map(|_| ()).unwrap_err().kind()
     };
     use crate::ErrorKind::{Corrupt, Unsupported};
-    assert_eq!(refused(&[(0, 4)]), Unsupported);
+    assert_eq!(refused(&[(0, 5)]), Unsupported);
     for changes in [&[(1, 17)][..], &[(1, 0)], &[(1, 11)], &[(2, 8)], &[(2, 255)], &[(7, 255), (8, 255), (5, 1)], &[(8, 0x10)]] {
         assert_eq!(refused(changes), Corrupt, "{changes:?}");
     }
