@@ -23,11 +23,16 @@ use crate::picture::{Held, Picture, Room};
 use crate::summary::{GroupSummary, NamedReason, PreprocessSummary};
 use crate::work::Crew;
 
-/// What an item takes of the memory at the peak, bytes, its samples apart.
-const ITEM_BYTES: u64 = 96;
+/// What an item takes of the memory at the peak, bytes, its samples and its path apart: lists of numbers while images are told apart and coded, and what
+/// reading the archive back is charged for an item and each byte of its path.
+const ITEM_BYTES: u64 = 72;
+const PATH_BYTE: u64 = 2;
 
 /// What a file takes, its path and the reason apart, that the summary names because it is no image.
 const NAMED_BYTES: u64 = (size_of::<NamedReason>() + 32) as u64;
+
+/// What a picture takes whose samples are in memory, these apart. A quarter of the memory is enough for all files that fitted when each took [`SPARED_BYTES`].
+const HELD_BYTES: u64 = 200;
 
 /// What samples leave to an item: what it once took. It is counted up to a quarter of the memory, so that whatever fitted then is learned from as then.
 const SPARED_BYTES: u64 = 700;
@@ -290,10 +295,11 @@ impl Loading {
 /// Samples are kept to learn from while there is room beside all that is known of the files; if there are more, a fair part of the images is.
 pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
     let count = files.len();
-    how.check(count, (count as u64).saturating_mul(ITEM_BYTES))?;
+    let known = (count as u64).saturating_mul(ITEM_BYTES).saturating_add(files.path_bytes().saturating_mul(PATH_BYTE));
+    how.check(count, known)?;
     let spared = (count as u64).saturating_mul(SPARED_BYTES).saturating_add(files.path_bytes());
     let (mut items, mut recipes, mut summary) = (Items::new(files.aside()), RecipeBook::default(), Summary::default());
-    let mut room = Room::new(how.room(spared));
+    let mut room = Room::new(how.room(spared), (how.memory_bytes / 4 / HELD_BYTES) as usize);
     crew.each_of(
         "reading",
         0..count,
@@ -315,7 +321,7 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
             summary.add(number, path, &item, reason);
             items.push(&item, insides)?;
             let few = summary.held_bytes.saturating_add(items.insides_bytes()).saturating_add(recipes.held_bytes());
-            how.check(count, (count as u64).saturating_mul(ITEM_BYTES).saturating_add(few))
+            how.check(count, known.saturating_add(few))
         },
     )?;
     let (room_bytes, kept) = (room.bytes(), room.kept());

@@ -85,6 +85,8 @@ impl Picture {
 pub(crate) struct Room {
     bytes: u64,
     held: u64,
+    /// Pictures that may keep their samples, however few these are.
+    most: usize,
     bound: u64,
     /// Key and number of the lowest picture.
     lowest: BTreeMap<Layout, (u64, usize)>,
@@ -93,8 +95,8 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn new(bytes: u64) -> Self {
-        Self { bytes, held: 0, bound: u64::MAX, lowest: BTreeMap::new(), kept: HashMap::new() }
+    pub(crate) fn new(bytes: u64, most: usize) -> Self {
+        Self { bytes, held: 0, most, bound: u64::MAX, lowest: BTreeMap::new(), kept: HashMap::new() }
     }
 
     /// Bytes of samples that may be held.
@@ -137,7 +139,7 @@ impl Room {
 
     /// Drops the samples of all that have come to lie above the bound.
     fn shrink(&mut self) {
-        while self.held > self.bytes {
+        while self.held > self.bytes || self.kept.len() > self.most.saturating_add(self.lowest.len()) {
             self.bound /= 2;
             let Self { held, bound, lowest, kept, .. } = self;
             kept.retain(|number, (key, picture)| {
@@ -159,8 +161,8 @@ mod tests {
     fn all_are_kept_while_there_is_room_and_a_fair_part_afterwards() {
         let image =
             |seed: u32| Image::new(10, 10, "gray8".parse().expect("a layout"), (0..100).map(|at| (at * seed) as u8).collect()).expect("an image");
-        let kept = |order: &[u32], bytes: u64| {
-            let mut room = Room::new(bytes);
+        let kept = |order: &[u32], bytes: u64, most: usize| {
+            let mut room = Room::new(bytes, most);
             for (number, &seed) in order.iter().enumerate() {
                 let (picture, held) = Picture::of(image(seed));
                 room.admit(number, &picture.digest, held, bytes);
@@ -173,11 +175,12 @@ mod tests {
         };
         let forwards: Vec<u32> = (1..=64).collect();
         let backwards: Vec<u32> = (1..=64).rev().collect();
-        assert_eq!(kept(&forwards, 6400), forwards);
-        let some = kept(&forwards, 2000);
+        assert_eq!(kept(&forwards, 6400, 64), forwards);
+        let some = kept(&forwards, 2000, 64);
         assert!((4..=20).contains(&some.len()), "{some:?}");
-        assert_eq!(kept(&backwards, 2000), some, "whatever their order");
-        assert_eq!(kept(&forwards, 99).len(), 1, "one is always kept to learn from");
-        assert_eq!(kept(&backwards, 99), kept(&forwards, 99));
+        assert_eq!(kept(&backwards, 2000, 64), some, "whatever their order");
+        assert_eq!(kept(&forwards, 6400, 20), some, "no more than may be, however small");
+        assert_eq!(kept(&forwards, 99, 64).len(), 1, "one is always kept to learn from");
+        assert_eq!(kept(&backwards, 99, 64), kept(&forwards, 99, 64));
     }
 }

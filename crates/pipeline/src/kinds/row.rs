@@ -19,6 +19,8 @@ use crate::work::Crew;
 const BUCKETS: usize = 32;
 /// Side of the piece by which an image finds its kind.
 const SIDE: usize = 128;
+/// Images of which all orders are tried at once; of more, one after the other, as each takes memory.
+const SIDE_BY_SIDE: usize = 1 << 17;
 /// How often it does.
 const ROUNDS: usize = 3;
 /// Coded bytes of a Program for each multiply-accumulate a pixel: 0.85 to 0.97.
@@ -102,8 +104,12 @@ impl Row {
             };
             Ok(Self { order, cuts: cheapest_cuts(buckets.len(), MOST_KINDS, cost), buckets, counts: Vec::new() })
         };
-        let rows: Vec<Self> = ORDERS.par_iter().map(of_order).collect::<Result<_, Error>>()?;
-        let best = rows.into_iter().filter(|row| row.cuts.len() > 1).min_by(|a, b| a.least().total_cmp(&b.least()));
+        let mut best: Option<Self> = None;
+        for orders in ORDERS.chunks(if group.items.len() > SIDE_BY_SIDE { 1 } else { ORDERS.len() }) {
+            let rows: Vec<Self> = orders.par_iter().map(of_order).collect::<Result<_, Error>>()?;
+            let rows = best.into_iter().chain(rows).filter(|row| row.cuts.len() > 1);
+            best = rows.min_by(|a, b| a.least().total_cmp(&b.least()));
+        }
         Ok(best.map(|row| Self { counts, ..row }))
     }
 
@@ -156,13 +162,15 @@ fn nearest(counts: &Counts, tables: &[Counts]) -> usize {
 
 /// The items of a group by rising `key`, in at most [`BUCKETS`] parts.
 fn buckets(dataset: &Dataset, group: &Group, key: fn(usize, &Picture) -> f64) -> Result<Vec<Vec<usize>>, Error> {
-    let placed = |(number, picture): (usize, Picture)| (key(number, &picture), number, picture.subpixels());
-    let mut row: Vec<(f64, usize, u64)> = dataset.pictures(&group.items).map(|picture| picture.map(placed)).collect::<Result<_, _>>()?;
+    // Fewer than 2^32 of either: there are no more items in an archive, and no more samples in an image that was opened.
+    let placed = |(number, picture): (usize, Picture)| (key(number, &picture), number as u32, picture.subpixels() as u32);
+    let mut row: Vec<(f64, u32, u32)> = dataset.pictures(&group.items).map(|picture| picture.map(placed)).collect::<Result<_, _>>()?;
     row.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let total: u64 = row.iter().map(|(.., subpixels)| subpixels).sum::<u64>().max(1);
+    let total: u64 = row.iter().map(|&(.., subpixels)| u64::from(subpixels)).sum::<u64>().max(1);
     let mut buckets: Vec<Vec<usize>> = Vec::new();
     let (mut passed, mut last) = (0, usize::MAX);
     for (_, number, subpixels) in row {
+        let (number, subpixels) = (number as usize, u64::from(subpixels));
         let place = ((passed + subpixels / 2) as f64 / total as f64 * BUCKETS as f64) as usize;
         passed += subpixels;
         match buckets.last_mut() {

@@ -186,30 +186,3 @@ mod tests {
         assert_eq!(Sketch::of(&small), None);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn image(turn: u8, add: u8) -> Image {
-        let sample = |y: usize, x: usize| ((y * y + 3 * x) % 97) as u8;
-        let samples = (0..40 * 40).map(|at| {
-            let (y, x) = turned(turn, at / 40, at % 40, 40, 40);
-            sample(y, x) + add
-        });
-        Image::new(40, 40, "gray8".parse().expect("a layout"), samples.collect()).expect("an image")
-    }
-
-    #[test]
-    fn turned_and_brighter_copies_are_found() {
-        let plain = Sketch::of(&image(0, 0)).expect("large enough");
-        for turn in 0..8 {
-            let other = Sketch::of(&image(turn, 50)).expect("large enough");
-            let nearest = other.turned(8).into_iter().filter_map(|(turn, cells)| Some((plain.distance(&cells)?, turn))).min().expect("alike");
-            assert_eq!(nearest.1, turn);
-            assert!(nearest.0 < 64, "{nearest:?}");
-        }
-        let small = Image::new(7, 40, "gray8".parse().expect("a layout"), vec![0; 280]).expect("an image");
-        assert_eq!(Sketch::of(&small), None);
-    }
-}
