@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use corpus::archive::Sound;
 use corpus::file::{LIBPNG, bmp, odd_png, png, pnm, text_pnm};
 use corpus::picture::{LAYOUTS, texture};
 use corpus::room::{Room, files, general, given, learning, put};
@@ -218,8 +219,13 @@ fn make_archive(name: &str, about: &str, set: &[(String, Vec<u8>)], options: &Co
 
 /// The same, put together block by block, of two images under one Program.
 fn make_of_blocks(name: &str, about: &str, method: Method, program: &Program, images: &[Image; 2]) {
+    make_of_sound(name, about, || corpus::archive::of_images_by(method, program, images));
+}
+
+/// The same, of an archive that is put together in memory.
+fn make_of_sound(name: &str, about: &str, sound: impl Fn() -> Sound) {
     let Some(golden) = missing(name, about) else { return };
-    let sound = corpus::archive::of_images_by(method, program, images);
+    let sound = sound();
     put(&golden, "archive.kolmo", &sound.bytes);
     sound.files.iter().for_each(|(path, bytes)| put(&golden.join("files"), path, bytes));
     write_json(&golden, "list.json", &said_by_list(&golden.join("archive.kolmo")));
@@ -345,11 +351,12 @@ fn make_missing() {
         "Two PNG files of 8-bit RGB under built-in Program 0, the second coded given the first (format 1.5): mirrored, moved, of another shape.";
     make_of_blocks("v1.5_references", about, Method::References, &photo, &[texture("rgb8", 24, 13, 5), texture("rgb8", 22, 14, 5)]);
 
-    let about = "PNG files under a Program for PhotoYCC by hand (format 1.6); of the second, one pixel is.";
-    let mut converted = texture("rgb8", 5, 4, 5);
+    let about = "A PNG file that was PhotoYCC, but for a pixel, under a Program by hand (format 1.6).";
+    let mut converted = texture("rgb8", 6, 5, 5);
     Colour::PhotoCd.samples(&mut converted.samples);
+    converted.samples[30..33].copy_from_slice(&[1, 200, 90]);
     let program = corpus::program::by_hand_of(Colour::PhotoCd);
-    make_of_blocks("v1.6_colour", about, Method::Adaptive, &program, &[converted, texture("rgb8", 2, 1, 6)]);
+    make_of_sound("v1.6_colour", about, || corpus::archive::of_one(Method::Adaptive, &program, &converted));
 
     let reject = folder("golden_reject");
     let mut index = fs::read(reject.join("index.json")).map_or_else(|_| json!({}), |bytes| serde_json::from_slice(&bytes).expect("JSON"));

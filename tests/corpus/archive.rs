@@ -123,3 +123,17 @@ pub(crate) fn read(archive: &[u8], limits: &Limits) -> Result<BTreeMap<String, V
     })?;
     Ok(files)
 }
+
+/// One image in a block of its own, coded by `method`, and nothing else.
+pub(crate) fn of_one(method: Method, program: &Program, image: &Image) -> Sound {
+    let file = png(image, LIBPNG);
+    let payload = block::encode_as(method, program, &[image_ref(image)]).expect("the image fits the Program").bytes;
+    let coded = coded(program);
+    let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[(image.layout.code(), &coded)]).expect("a Program fits");
+    writer.block(BlockCoding::Program { program: 0, method }, &payload, block_digest(&payload, [&of_bytes(&file).0])).expect("a block");
+    let mut recipes = RecipeBook::default();
+    let recipe = recipes.intern(png_recipe(image, LIBPNG)).expect("few recipes");
+    let content = Content::Image { block: 0, height: image.height, width: image.width, recipe };
+    let (out, _) = writer.finish(vec![Item { path: "a.png".to_owned(), content }], &recipes, 0).expect("the item fits its block");
+    Sound { bytes: out.into_inner(), files: BTreeMap::from([("a.png".to_owned(), file)]) }
+}

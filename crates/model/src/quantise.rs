@@ -27,14 +27,7 @@ pub struct Symbols {
 ///
 /// # Errors
 /// `Codec` if the result breaks one of the codec's bounds.
-pub fn quantise(
-    net: &Net,
-    shape: &NetShape,
-    order: &[u8],
-    follows: &[Option<u8>],
-    symbols: Symbols,
-    levels: Levels,
-) -> Result<Program, Error> {
+pub fn quantise(net: &Net, shape: &NetShape, order: &[u8], follows: &[Option<u8>], symbols: Symbols, levels: Levels) -> Result<Program, Error> {
     let mut stages = vec![Stage { taps: shape.window(), layers: net.first.iter().map(|layer| dense(layer, 512.0, levels)).collect() }];
     if !net.second.is_empty() {
         stages.push(Stage { taps: NetShape::near(), layers: net.second.iter().map(|layer| dense(layer, 512.0, levels)).collect() });

@@ -147,7 +147,10 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
     let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
     let least = known.as_ref().map_or(u64::MAX, |(.., bits)| rating.bytes(bits));
-    let start = known.as_ref().filter(|_| least >= LARGE_BYTES && means.learn.network.is_none() && group.colour.is_none()).map(|(_, program, _)| program.clone());
+    let start = known
+        .as_ref()
+        .filter(|_| least >= LARGE_BYTES && means.learn.network.is_none() && group.colour.is_none())
+        .map(|(_, program, _)| program.clone());
     if let Some((prior, program, _)) = &known {
         let mut summary = about(group, program, "built-in");
         summary.prior = Some(prior.name.to_owned());

@@ -366,7 +366,8 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
 
 /// Groups and their subpixels; what was converted from a colour space, but is too little for a Program of its own, is among the other images of its layout.
 fn joined(mut groups: BTreeMap<(Layout, Option<Colour>), (Group, u64)>) -> Vec<(Group, u64)> {
-    let small: Vec<_> = groups.iter().filter(|((_, colour), (_, subpixels))| colour.is_some() && *subpixels < LEAST_CONVERTED).map(|(key, _)| *key).collect();
+    let small: Vec<_> =
+        groups.iter().filter(|((_, colour), (_, subpixels))| colour.is_some() && *subpixels < LEAST_CONVERTED).map(|(key, _)| *key).collect();
     for key in small {
         if groups.contains_key(&(key.0, None))
             && let Some((few, more)) = groups.remove(&key)

@@ -49,7 +49,9 @@ impl<'a> Seen<'a> {
     pub(super) fn images(&'a self) -> Vec<ImageRef<'a>> {
         match self {
             Self::Samples(images) => images.to_vec(),
-            Self::Symbols { images, .. } => images.iter().map(|(height, width, symbols)| ImageRef { height: *height, width: *width, samples: symbols }).collect(),
+            Self::Symbols { images, .. } => {
+                images.iter().map(|(height, width, symbols)| ImageRef { height: *height, width: *width, samples: symbols }).collect()
+            }
         }
     }
 
@@ -74,7 +76,12 @@ pub(super) struct Strays {
 
 impl Strays {
     /// Reads what stands before a block of images of these shapes, if its Program has a colour space; gives back the block as well.
-    pub(super) fn read<'a>(program: &Program, shapes: &[(usize, usize)], bytes: &'a [u8], budget: &mut Budget) -> Result<(Option<Self>, &'a [u8]), Error> {
+    pub(super) fn read<'a>(
+        program: &Program,
+        shapes: &[(usize, usize)],
+        bytes: &'a [u8],
+        budget: &mut Budget,
+    ) -> Result<(Option<Self>, &'a [u8]), Error> {
         let Some(colour) = program.colour else { return Ok((None, bytes)) };
         let total = shapes.iter().map(|&(height, width)| (height as u64).saturating_mul(width as u64)).fold(0, u64::saturating_add);
         let mut fields = Fields::new(WHAT, bytes);
@@ -156,14 +163,19 @@ mod tests {
         one[15..].copy_from_slice(&[1, 2, 3]);
         assert_eq!(decode(&[1, 5, 1, 2, 3], 1 << 20).expect("the last pixel"), one);
         // More of them than pixels, one behind the last pixel, and numbers that wrap.
-        for table in [&[7, 0, 1, 2, 3][..], &[1, 6, 1, 2, 3], &[2, 5, 1, 2, 3, 0, 1, 2, 3], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]] {
+        for table in
+            [&[7, 0, 1, 2, 3][..], &[1, 6, 1, 2, 3], &[2, 5, 1, 2, 3, 0, 1, 2, 3], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]]
+        {
             assert!(matches!(decode(table, 1 << 20), Err(Error::Corrupt { .. })), "{table:?}");
         }
         assert!(matches!(decode(&[6], 20), Err(Error::LimitExceeded { .. })));
         let empty = crate::block::decode(&program, &[(2, 3)], &[], &mut Budget::new(1 << 20));
         assert!(matches!(empty, Err(Error::Truncated { .. } | Error::Corrupt { .. })), "{empty:?}");
         // Only RGB of 8 bits has a colour space, and only known ones are read.
-        for program in [Program { colour: Some(Colour::Jfif), ..random_program(&mut Dice(3), 4, 8) }, Program { colour: Some(Colour::Jfif), ..random_program(&mut Dice(3), 3, 7) }] {
+        for program in [
+            Program { colour: Some(Colour::Jfif), ..random_program(&mut Dice(3), 4, 8) },
+            Program { colour: Some(Colour::Jfif), ..random_program(&mut Dice(3), 3, 7) },
+        ] {
             assert!(program.validate(&Limits::default()).is_err());
         }
         let mut bytes = program.to_bytes();

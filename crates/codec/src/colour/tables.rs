@@ -123,7 +123,9 @@ impl Tables {
         if self.rgb(near) == rgb {
             return Some(near);
         }
-        (0..256).flat_map(|step| [i32::from(near[0]) + step, i32::from(near[0]) - step]).find_map(|y| self.with_luma(u8::try_from(y).ok()?, rgb, near))
+        (0..256)
+            .flat_map(|step| [i32::from(near[0]) + step, i32::from(near[0]) - step])
+            .find_map(|y| self.with_luma(u8::try_from(y).ok()?, rgb, near))
     }
 
     fn with_luma(&self, y: u8, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
@@ -136,8 +138,7 @@ impl Tables {
             let steps = (0..=MOST_APART).flat_map(|step| [step, -step]).skip(1);
             steps.map(move |step| middle + step).filter(move |at| range.contains(at)).map(|at| at as u8)
         };
-        around(&seconds, near[2]).find_map(|second| {
-            around(&firsts, near[1]).map(|first| [y, first, second]).find(|&symbols| self.channels[1].value(symbols) == rgb[1])
-        })
+        around(&seconds, near[2])
+            .find_map(|second| around(&firsts, near[1]).map(|first| [y, first, second]).find(|&symbols| self.channels[1].value(symbols) == rgb[1]))
     }
 }

@@ -83,7 +83,8 @@ fn the_rounded_network_is_the_program() {
     let device = Device::flex();
     let (net, shape) = dequantise(&trained.program, &device).expect("a shape of ours");
     assert_eq!(shape.macs_per_pixel(), trained.program.macs_per_pixel());
-    let float = evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3, None)), set.train(), set.alphabet(), Some(Levels::of(&trained.program)));
+    let float =
+        evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3, None)), set.train(), set.alphabet(), Some(Levels::of(&trained.program)));
     let exact = evaluate::program(&trained.program, set.train()).expect("fits");
     assert!((float - exact).abs() < 0.01, "{float} {exact}");
 }
