@@ -31,10 +31,8 @@ const PATH_BYTE: u64 = 2;
 /// What a file takes, its path and the reason apart, that the summary names because it is no image.
 const NAMED_BYTES: u64 = (size_of::<NamedReason>() + 32) as u64;
 
-/// What a picture takes whose samples are in memory, these apart. A quarter of the memory is enough for all files that fitted when each took [`SPARED_BYTES`].
-const HELD_BYTES: u64 = 200;
-
-/// What samples leave to an item: what it once took. It is counted up to a quarter of the memory, so that whatever fitted then is learned from as then.
+/// What samples leave to an item: what it once took, so that sets of which it takes no more than a quarter of the memory are learned from as ever. Of larger
+/// sets a quarter it is, and no more pictures are held than take it: those of a few pixels take more than their samples.
 const SPARED_BYTES: u64 = 700;
 
 /// Subpixels of images that were converted from a colour space from which a Program of their own is worth it beside the others': some 100 kB once they are coded.
@@ -299,7 +297,7 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
     how.check(count, known)?;
     let spared = (count as u64).saturating_mul(SPARED_BYTES).saturating_add(files.path_bytes());
     let (mut items, mut recipes, mut summary) = (Items::new(files.aside()), RecipeBook::default(), Summary::default());
-    let mut room = Room::new(how.room(spared), (how.memory_bytes / 4 / HELD_BYTES) as usize);
+    let mut room = Room::new(how.room(spared), (how.memory_bytes / 4 / SPARED_BYTES) as usize);
     crew.each_of(
         "reading",
         0..count,

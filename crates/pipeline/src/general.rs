@@ -140,7 +140,7 @@ fn planned(dataset: &Dataset, numbers: &[usize]) -> Result<Vec<Load>, Error> {
     short.each(|key, number| {
         let (number, is_kind) = (number as usize, key.starts_with(kind));
         let bytes = dataset.items.get(number)?.bytes;
-        if !run.is_empty() && !(is_kind && filled.saturating_add(bytes) <= SOLID_BYTES) {
+        if !run.is_empty() && (!is_kind || filled.saturating_add(bytes) > SOLID_BYTES) {
             plan.push(Load::of_files(std::mem::take(&mut run)));
             filled = 0;
         }

@@ -48,7 +48,7 @@ impl Columns {
     }
 
     /// The index of all that came by, of these blocks and recipes.
-    pub(super) fn to_bytes(self, blocks: &[Block], recipes: &RecipeBook, file_bytes: u64) -> Vec<u8> {
+    pub(super) fn into_bytes(self, blocks: &[Block], recipes: &RecipeBook, file_bytes: u64) -> Vec<u8> {
         let (mut programs, mut methods, mut coded) = (RunsWriter::default(), RunsWriter::default(), Vec::new());
         for block in blocks {
             let (program, method) = match block.coding {

@@ -108,10 +108,10 @@ impl Index {
     pub(super) fn to_bytes(&self, recipes: &super::RecipeBook) -> Vec<u8> {
         let mut columns = super::columns::Columns::default();
         self.items.iter().for_each(|item| columns.push(item.path, item.content));
-        columns.to_bytes(&self.blocks, recipes, self.file_bytes)
+        columns.into_bytes(&self.blocks, recipes, self.file_bytes)
     }
 
-    /// Reads what [`Columns::to_bytes`](super::columns::Columns::to_bytes) wrote, for blocks that begin at `blocks_offset` and take `blocks_bytes`.
+    /// Reads what [`Columns::into_bytes`](super::columns::Columns::into_bytes) wrote, for blocks that begin at `blocks_offset` and take `blocks_bytes`.
     pub(super) fn from_bytes(
         bytes: &[u8],
         recipes: Vec<u8>,

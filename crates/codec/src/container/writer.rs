@@ -106,7 +106,7 @@ impl<W: Write + Seek> Writer<W> {
             blocks.fold(0u64, |sum, block| sum.saturating_add(block.coded_bytes))
         };
         let (payload, general) = (payload_of(true), payload_of(false));
-        let raw_index = columns.to_bytes(&self.blocks, recipes, file_bytes);
+        let raw_index = columns.into_bytes(&self.blocks, recipes, file_bytes);
         let (recipes_method, coded_recipes) = general::encode(&recipes.bytes)?;
         let (index_method, coded_index) = general::encode(&raw_index)?;
         let header = Header {
