@@ -14,6 +14,7 @@ use corpus::{program, room};
 use kolmo::ErrorKind;
 use kolmo::observe::{Event, Observer, Silent};
 use kolmo::options::{CompressOptions, ExpandOptions, Fidelity, Limits};
+use kolmo_codec::colour::Colour;
 use kolmo_data::digest::of_image;
 use kolmo_data::layout::Image;
 use kolmo_data::open::{OpenLimits, Opened, open};
@@ -74,6 +75,38 @@ fn samples_that_find_no_room_are_read_again() {
         assert!((1..group.images).contains(&(group.train + group.validation + group.test)), "{group:?}");
     }
     assert!(learned.programs.iter().any(|program| program.steps > 0), "one of each layout is learned from");
+}
+
+/// A smooth picture with some noise that was converted from `colour`, but for its last pixel.
+fn converted(colour: Colour, width: u32, height: u32, seed: u64) -> Image {
+    let mut image = texture("rgb8", width, height, seed);
+    for (at, pixel) in image.samples.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let (x, y) = (at as u32 % width, at as u32 / width);
+        let noise = pixel.map(|sample| sample % 4);
+        *pixel = [60 + (x + y) as u8 % 100 + noise[0], 135 + (x / 9) as u8 % 20 + noise[1], 125 + (y / 7) as u8 % 20 + noise[2]];
+    }
+    colour.samples(&mut image.samples);
+    image.samples.last_chunk_mut::<3>().expect("a pixel").copy_from_slice(&[3, 250, 9]);
+    image
+}
+
+#[test]
+fn converted_images_are_learned_in_their_colour_space() {
+    let room = Room::new();
+    for colour in Colour::ALL {
+        (0..6).for_each(|seed| room.put(&format!("{}/{seed}.png", colour.name()), &png(&converted(colour, 196, 180, seed), LIBPNG)));
+    }
+    (0..3).for_each(|seed| room.put(&format!("rgb/{seed}.png"), &png(&texture("rgb8", 90, 80, seed), LIBPNG)));
+    let summary = room.there_and_back(&learning());
+    let kept: Vec<_> = summary.programs.iter().filter(|program| program.kept).map(|program| (program.colour.as_str(), program.images)).collect();
+    assert!(kept.contains(&("YCbCr", 6)) && kept.contains(&("PhotoYCC", 6)), "{kept:?}");
+    // Alone, a few of one space are a group of their own; beside others they are too few for a Program.
+    let few = Room::new();
+    few.put("one.png", &png(&converted(Colour::Jfif, 60, 50, 1), LIBPNG));
+    let groups = |room: &Room| room.there_and_back(&learning()).preprocess.groups.len();
+    assert_eq!(groups(&few), 1);
+    few.put("rgb.png", &png(&texture("rgb8", 60, 50, 3), LIBPNG));
+    assert_eq!(groups(&few), 1);
 }
 
 #[test]
