@@ -37,6 +37,7 @@ impl Lanes {
         let (mut even, mut odd) = ([zero; 2], [zero; 2]);
         for i in (0..self.weights.len()).step_by(PAIR) {
             let mut z = [[zero; PAIR]; 2];
+            #[allow(clippy::needless_range_loop, reason = "both rows of `z` are written at once")]
             for at in 0..PAIR {
                 let (mantissa, fall) = (self.mantissas[i + at].load(from), self.falls[i + at].load(from));
                 let product = product_of(_mm512_sub_epi32(edges, self.means[i + at].load(from)), mantissa);
