@@ -48,6 +48,7 @@ fn program() -> Program {
         components: 4,
         spikes: near.to_vec(),
         wide: None,
+        colour: None,
     };
     program.stages[0].layers = vec![dice.layer(program.stage_inputs(0), 64), dice.layer(64, 32)];
     program.stages[1].layers = vec![dice.layer(program.stage_inputs(1), 64), dice.layer(64, 64)];

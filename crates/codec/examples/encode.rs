@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for number in 0..reader.index().blocks.len().min(most) {
         let BlockCoding::Program { program, method } = reader.index().blocks[number].coding else { continue };
         let number = u32::try_from(number)?;
-        let shape = |item: u32| match reader.index().items[item as usize].content {
+        let shape = |item: u32| match reader.index().items.content(item as usize).expect("an item of the block") {
             Content::Image { height, width, .. } => Some((height as usize, width as usize)),
             _ => None,
         };

@@ -279,7 +279,7 @@ mod tests {
         for rate in 2..=STEADY + 1 {
             for gap in (0..=u16::MAX).step_by(if cfg!(debug_assertions) { 7 } else { 1 }) {
                 let inverse = INVERSES[usize::from(rate)];
-                assert_eq!((u64::from(gap) * u64::from(inverse) >> 32) as u16, gap / rate, "{gap} by {rate}");
+                assert_eq!(((u64::from(gap) * u64::from(inverse)) >> 32) as u16, gap / rate, "{gap} by {rate}");
             }
         }
     }

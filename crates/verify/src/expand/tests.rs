@@ -21,6 +21,7 @@ fn plain_program(layout: Layout) -> Program {
         components: 1,
         spikes: vec![],
         wide: None,
+        colour: None,
     };
     program.stages[0].layers = vec![dense(program.stage_inputs(0), 2)];
     for channel in 0..layout.channels() {
