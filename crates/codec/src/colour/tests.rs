@@ -29,12 +29,14 @@ fn symbols_make_the_samples_that_they_were_taken_from() {
 #[test]
 fn every_pixel_comes_back_clipped_ones_too() {
     for colour in Colour::ALL {
-        let mut clipped: Vec<u8> = noise(50_000).flatten().collect();
+        let [_, first, second] = Tables::of(colour).grey();
+        // Any luma, chroma as of photographs: a third is clipped.
+        let mut clipped: Vec<u8> = noise(50_000).flat_map(|[a, b, c]| [a, first - 32 + b % 64, second - 32 + c % 64]).collect();
         colour.samples(&mut clipped);
         let any: Vec<u8> = noise(20_000).flatten().collect();
-        for (samples, most_strays) in [(clipped, 5000), (any, 20_000)] {
+        for (samples, most_strays) in [(clipped, 500), (any, 20_000)] {
             let Converted { mut symbols, strays } = colour.symbols(&samples, 100);
-            assert!(strays.len() < most_strays && strays.is_sorted(), "{colour:?}: {} strays", strays.len());
+            assert!(strays.len() <= most_strays && strays.is_sorted(), "{colour:?}: {} strays", strays.len());
             colour.samples(&mut symbols);
             for (number, rgb) in strays {
                 symbols[3 * number..][..3].copy_from_slice(&rgb);
