@@ -112,7 +112,7 @@ fn deep_set(channels: usize) -> TrainSet<u16> {
 fn deep_samples_are_learned_and_rounded_alike() {
     for channels in [1, 3] {
         let (set, mut plan) = (deep_set(channels), tiny_plan(channels));
-        plan.shape.deep = true;
+        (plan.shape.deep, plan.steps) = (true, 240);
         let trained = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
         // The noise alone takes 6 bits, samples as they stand 12.
         assert!((6.0..8.0).contains(&trained.tuned.train), "{channels} channels: {:?}", trained.tuned);
