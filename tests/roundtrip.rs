@@ -1,20 +1,23 @@
 //! Every file comes back, and the archive is as small as it was promised to be.
 
+#[path = "roundtrip/base.rs"]
+mod base;
+#[path = "roundtrip/checkpoint.rs"]
+mod checkpoint;
+#[path = "roundtrip/colour.rs"]
+mod colour;
 #[allow(dead_code, reason = "each test of promises uses a part of the corpus")]
 mod corpus;
 
 use std::fs;
-use std::path::Path;
 
-use corpus::checkpoint::{bf16_bytes, f16_bytes, f32_bytes, legacy, npy, safetensors, set, weights};
 use corpus::file::{Encoder, LIBPNG, bmp, dicom, odd_png, png, pnm, text_pnm};
 use corpus::picture::{DEEP, LAYOUTS, Noise, static_noise, texture};
 use corpus::room::{Room, by_zstd, files, general, given, learning};
 use corpus::{program, room};
 use kolmo::ErrorKind;
-use kolmo::observe::{Event, Observer, Silent};
-use kolmo::options::{CompressOptions, ExpandOptions, Fidelity, Limits};
-use kolmo_codec::colour::Colour;
+use kolmo::observe::Silent;
+use kolmo::options::{CompressOptions, Fidelity, Limits};
 use kolmo_data::digest::of_image;
 use kolmo_data::layout::Image;
 use kolmo_data::open::{OpenLimits, Opened, open};
@@ -75,42 +78,6 @@ fn samples_that_find_no_room_are_read_again() {
         assert!((1..group.images).contains(&(group.train + group.validation + group.test)), "{group:?}");
     }
     assert!(learned.programs.iter().any(|program| program.steps > 0), "one of each layout is learned from");
-}
-
-/// A smooth picture with some noise that was converted from `colour`, but for its last pixel.
-fn converted(colour: Colour, width: u32, height: u32, seed: u64) -> Image {
-    let mut image = texture("rgb8", width, height, seed);
-    for (at, pixel) in image.samples.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-        let (x, y) = (at as u32 % width, at as u32 / width);
-        let noise = pixel.map(|sample| sample % 4);
-        *pixel = [60 + (x + y) as u8 % 100 + noise[0], 135 + (x / 9) as u8 % 20 + noise[1], 125 + (y / 7) as u8 % 20 + noise[2]];
-    }
-    colour.samples(&mut image.samples);
-    image.samples.last_chunk_mut::<3>().expect("a pixel").copy_from_slice(&[3, 250, 9]);
-    image
-}
-
-#[test]
-fn converted_images_are_learned_in_their_colour_space() {
-    let room = Room::new();
-    (0..6).for_each(|seed| room.put(&format!("converted/{seed}.png"), &png(&converted(Colour::PhotoCd, 196, 180, seed), LIBPNG)));
-    (0..3).for_each(|seed| room.put(&format!("rgb/{seed}.png"), &png(&texture("rgb8", 90, 80, seed), LIBPNG)));
-    let summary = room.there_and_back(&learning());
-    let kept: Vec<_> = summary.programs.iter().filter(|program| program.kept).map(|program| (program.colour.as_str(), program.images)).collect();
-    assert!(kept.contains(&("PhotoYCC", 6)), "{kept:?}");
-}
-
-#[test]
-fn converted_images_are_a_group_of_their_own_unless_others_are_there_and_they_are_few() {
-    let files = |names: &[&str]| {
-        let room = Room::new();
-        for &name in names {
-            let image = if name == "rgb" { texture("rgb8", 60, 50, 3) } else { converted(Colour::Jfif, 60, 50, 1) };
-            room.put(&format!("{name}.png"), &png(&image, LIBPNG));
-        }
-        room.there_and_back(&general()).preprocess.groups.iter().map(|group| group.images).collect::<Vec<_>>()
-    };
-    assert_eq!([files(&["converted"]), files(&["rgb"]), files(&["converted", "rgb"])], [vec![1], vec![1], vec![2]]);
 }
 
 #[test]
@@ -408,229 +375,4 @@ fn sets_of_any_make_come_back() {
         };
         hardly_grows(summary.sizes.total, summary.preprocess.file_bytes);
     }
-}
-
-#[test]
-fn checkpoints_come_back_plane_by_plane() {
-    let room = Room::new();
-    set().iter().for_each(|(path, bytes)| room.put(path, bytes));
-    let values = weights(30_000, 5, 9);
-    let layers = |dtype: &str, bytes: Vec<u8>| safetensors(&[("w", dtype, &[300, 100], bytes)]);
-    room.put("single.safetensors", &layers("F32", f32_bytes(&values)));
-    room.put("half.safetensors", &layers("F16", f16_bytes(&values)));
-    room.put("brain.safetensors", &layers("BF16", bf16_bytes(&values)));
-    room.put("undeclared.bin", &[b"odd".as_slice(), &f32_bytes(&weights(20_000, 1, 10))].concat());
-    room.put("a text.txt", &b"no numbers here. ".repeat(100));
-    let summary = room.there_and_back(&general());
-    assert_eq!((summary.numbers.files, summary.numbers.as_numbers), (7, summary.numbers.bytes), "{:?}", summary.numbers);
-    // 19.8 (these weights are sums of whole numbers), 13.5 and 10.6 bits a weight of single, half and brain floats.
-    let size = |file: &str| {
-        let alone = Room::new();
-        alone.put(file, &files(&room.set())[file]);
-        alone.there_and_back(&general()).sizes.general
-    };
-    assert_eq!([size("single.safetensors"), size("half.safetensors"), size("brain.safetensors")], [74_311, 50_700, 39_729]);
-    let items = kolmo::list(&room.at("x.kolmo"), &Limits::default()).expect("a list");
-    let methods: Vec<_> = items.iter().map(|item| (item.path.as_str(), item.method.as_str())).filter(|(_, method)| *method != "numbers").collect();
-    assert_eq!(methods, [("a text.txt", "general")]);
-    let one = fs::read(room.at("x.kolmo")).expect("the archive");
-    room.compress("y.kolmo", &CompressOptions { threads: 1, ..general() });
-    assert!(one == fs::read(room.at("y.kolmo")).expect("the archive"), "the same bytes on one thread");
-}
-
-#[test]
-fn single_tensors_come_out_without_the_rest() {
-    let room = Room::new();
-    set().iter().for_each(|(path, bytes)| room.put(path, bytes));
-    room.put("copy.safetensors", &set()[0].1);
-    room.compress("x.kolmo", &general());
-    let tensors = kolmo::tensors(&room.at("x.kolmo"), None, &Limits::default()).expect("a list of tensors");
-    let names: Vec<String> = tensors.iter().map(|tensor| format!("{}::{} {} {:?}", tensor.path, tensor.name, tensor.dtype, tensor.shape)).collect();
-    assert_eq!(names.len(), 8 + 8 + 2 + 1, "{names:?}");
-    assert!(names.contains(&"mixed.safetensors::conv.weight F32 [10, 16]".to_owned()) && names.contains(&"old.th::layer.bias Float [7]".to_owned()));
-    for tensor in &tensors {
-        let bare = room.at("bare");
-        let name = format!("{}::{}", tensor.path, tensor.name);
-        let options = ExpandOptions { force: true, ..ExpandOptions::default() };
-        kolmo::expand_tensor(&room.at("x.kolmo"), &name, &bare, &options).expect("a tensor");
-        let file = fs::read(room.set().join(&tensor.path)).expect("the file");
-        assert_eq!(fs::read(&bare).expect("a tensor"), file[tensor.offset as usize..][..tensor.bytes as usize], "{name}");
-    }
-    let array = |name: &str| {
-        let outcome = kolmo::expand_tensor(&room.at("x.kolmo"), name, &room.at("w.npy"), &ExpandOptions { force: true, ..ExpandOptions::default() });
-        outcome.map(|_| fs::read(room.at("w.npy")).expect("an array"))
-    };
-    let expected = npy("<f4", "(10, 16,)", &f32_bytes(&weights(160, 4, 1)));
-    assert_eq!(array("mixed.safetensors::conv.weight").expect("an array"), expected);
-    for (name, says) in
-        [("mixed.safetensors::brain", "NumPy has no type BF16"), ("mixed.safetensors::none", "no such tensor"), ("no::none", "no such tensor")]
-    {
-        let error = array(name).expect_err("no array");
-        assert!(error.kind() == kolmo::ErrorKind::InvalidArgument && error.to_string().contains(says), "{error}");
-    }
-}
-
-#[test]
-fn checkpoints_that_lie_are_kept_as_bytes_and_named() {
-    let room = Room::new();
-    let good = set().remove(0).1;
-    let text = String::from_utf8_lossy(&good[8..400]).into_owned();
-    let lie = |from: &str, to: &str| {
-        assert_eq!(from.len(), to.len());
-        let at = text.find(from).expect("the header says so") + 8;
-        [&good[..at], to.as_bytes(), &good[at + from.len()..]].concat()
-    };
-    room.put("overlap.safetensors", &lie("[640,1280]", "[636,1276]"));
-    room.put("beyond.safetensors", &lie("[10, 16]", "[11, 16]"));
-    room.put("cut.safetensors", &good[..good.len() - 1]);
-    room.put("cut.npy", &set()[2].1[..100]);
-    room.put("cut.th", &set()[1].1[..300]);
-    room.put("good.safetensors", &good);
-    let summary = room.there_and_back(&general());
-    let named: Vec<_> = summary.preprocess.unreadable.iter().map(|named| format!("{} {}", named.path, named.reason)).collect();
-    assert_eq!(named.len(), 5, "{named:?}");
-    assert!(named[4].contains("overlaps another tensor") && named[0].contains("conv.weight of type F32 and shape [11, 16]"), "{named:?}");
-    assert!(named.iter().all(|reason| reason.contains("unreadable: ")), "{named:?}");
-    assert_eq!(summary.numbers.files, 1);
-}
-
-/// Expands with a base, and expects what went in.
-#[track_caller]
-fn back_with(room: &Room, archive: &str, base: &Path) {
-    let options = ExpandOptions { base: Some(base.to_owned()), ..ExpandOptions::default() };
-    let out = room.at("out");
-    kolmo::expand(&room.at(archive), &out, &options, &mut Silent).unwrap_or_else(|error| panic!("{error}"));
-    assert!(files(&room.set()) == files(&out), "other files came out than went in");
-    fs::remove_dir_all(out).expect("out");
-    let verified = kolmo::verify(&room.at(archive), Some(&room.set()), &options, &mut Silent).expect("an archive");
-    assert!(verified.differences.is_empty(), "{:?}", verified.differences);
-}
-
-fn against(base: &Path) -> CompressOptions {
-    CompressOptions { base: Some(base.to_owned()), ..general() }
-}
-
-/// Moves each number by some of its last places; one of them becomes odd.
-fn moved(values: &[f32], by: u64, seed: u64) -> Vec<f32> {
-    let mut noise = Noise::new(seed);
-    let mut values: Vec<f32> =
-        values.iter().map(|value| f32::from_bits(value.to_bits().wrapping_add(noise.below(2 * by) as u32).wrapping_sub(by as u32))).collect();
-    values[7] = f32::from_bits(0xffc0_1234);
-    values
-}
-
-#[test]
-fn checkpoints_take_their_differences_to_the_one_before() {
-    let room = Room::new();
-    let (values, small) = (weights(30_000, 5, 9), weights(20, 2, 3));
-    let odd = [f32::NAN, f32::from_bits(0xffc0_1234), f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e-42];
-    let net = |values: &[f32], small: &[f32], odd: &[f32], steps: u64| {
-        let half: Vec<f32> = values.iter().take(5000).copied().collect();
-        safetensors(&[
-            ("w", "F32", &[300, 100], f32_bytes(values)),
-            ("half", "F16", &[5000], f16_bytes(&half)),
-            ("brain", "BF16", &[30_000], bf16_bytes(values)),
-            ("small", "F32", &[20], f32_bytes(small)),
-            ("odd", "F32", &[6], f32_bytes(odd)),
-            ("frozen", "F64", &[200], vec![7; 1600]),
-            ("steps", "I64", &[], steps.to_le_bytes().to_vec()),
-        ])
-    };
-    let turned: Vec<f32> = odd.iter().rev().copied().collect();
-    fs::write(room.at("before.safetensors"), net(&values, &small, &odd, 1000)).expect("the base");
-    let after = net(&moved(&values, 100, 1), &moved(&small, 9, 2), &turned, 1007);
-    room.put("after.safetensors", &after);
-    let base = room.at("before.safetensors");
-    let alone = room.there_and_back(&general()).sizes.total;
-    fs::remove_file(room.at("x.kolmo")).expect("x.kolmo");
-    let summary = room.compress("x.kolmo", &against(&base));
-    back_with(&room, "x.kolmo", &base);
-    assert_eq!((summary.numbers.against_base, summary.verified_files), (after.len() as u64, 1));
-    // Differences of up to 100 last places take a byte a number; those in brain and half floats are hardly there.
-    assert!(summary.sizes.total < 38_000 && alone > 110_000, "{} and {alone}", summary.sizes.total);
-
-    // Other kinds of files, and a tensor that is another now.
-    let array = |values: &[f32]| npy("<f4", "(30000,)", &f32_bytes(values));
-    let old = |values: &[f32], bias: usize| legacy(&[("layer.weight", values.to_vec()), ("layer.bias", weights(bias, 3, 5))]);
-    for (name, before, after) in [("a.npy", array(&values), array(&moved(&values, 50, 3))), ("b.th", old(&values, 7), old(&moved(&values, 50, 4), 8))]
-    {
-        let room = Room::new();
-        let base = room.at(name);
-        fs::write(&base, &before).expect("the base");
-        room.put(name, &after);
-        let summary = room.compress("x.kolmo", &against(&base));
-        back_with(&room, "x.kolmo", &base);
-        assert!(summary.numbers.against_base > 0 && summary.sizes.total < 34_000, "{name}: {}", summary.sizes.total);
-        // The same file once more is a few bytes.
-        let room = Room::new();
-        room.put("new/name", &before);
-        let summary = room.compress("x.kolmo", &against(&base));
-        back_with(&room, "x.kolmo", &base);
-        assert!(summary.sizes.total < 700, "{name}: {}", summary.sizes.total);
-    }
-}
-
-#[test]
-fn long_checkpoints_are_coded_against_a_base_piece_by_piece() {
-    let room = Room::new();
-    // The middle of three tensors goes on in the second piece, and a number of it lies across the cut.
-    let mut noise = Noise::new(1);
-    let lengths = [1 << 18, 1 << 24, 3001].map(|length| length as usize);
-    let layers: Vec<Vec<u8>> =
-        lengths.iter().map(|&length| (0..length).flat_map(|_| (0x3c00_0000 + (noise.number() as u32 >> 9)).to_le_bytes()).collect()).collect();
-    let net = |layers: &[Vec<u8>], odd: &str| {
-        let names = ["a", "b", "c"].map(|name| format!("{name}{odd}"));
-        let tensors: Vec<_> = names
-            .iter()
-            .zip(&lengths)
-            .zip(layers)
-            .map(|((name, length), bytes)| (name.as_str(), "F32", std::slice::from_ref(length), bytes.clone()))
-            .collect();
-        safetensors(&tensors)
-    };
-    let base = room.at("before.safetensors");
-    fs::write(&base, net(&layers, "")).expect("the base");
-    let mut layers = layers;
-    layers.iter_mut().for_each(|layer| layer.chunks_exact_mut(4).step_by(3).for_each(|number| number[0] ^= 5));
-    let file = net(&layers, "");
-    assert!(file.len() > 1 << 26 && (file.len() - 4 * lengths[2]) > 1 << 26);
-    room.put("after.safetensors", &file);
-    let summary = room.compress("x.kolmo", &against(&base));
-    back_with(&room, "x.kolmo", &base);
-    assert_eq!(summary.numbers.against_base, file.len() as u64);
-    assert!(summary.percent_of_input < 12.0, "{}", summary.percent_of_input);
-    let tensors = kolmo::tensors(&room.at("x.kolmo"), Some(&base), &Limits::default()).expect("tensors");
-    assert_eq!(tensors.len(), 3);
-    let options = ExpandOptions { base: Some(base), ..ExpandOptions::default() };
-    kolmo::expand_tensor(&room.at("x.kolmo"), "after.safetensors::c", &room.at("c"), &options).expect("a tensor");
-    assert!(fs::read(room.at("c")).expect("c") == layers[2]);
-    // Within 200 MB, of which a piece and its base take the most.
-    let limits = Limits { memory_bytes: 200 << 20, ..Limits::default() };
-    kolmo::verify(&room.at("x.kolmo"), None, &ExpandOptions { limits, ..options }, &mut Silent).expect("room enough");
-}
-
-/// Writes to the base when the archive is proved.
-struct Meddler<'a>(&'a Path);
-
-impl Observer for Meddler<'_> {
-    fn event(&mut self, event: &Event) {
-        if matches!(event, Event::Progress { stage: "storing", .. }) {
-            let mut bytes = fs::read(self.0).expect("the base");
-            *bytes.last_mut().expect("bytes") ^= 1;
-            fs::write(self.0, &bytes).expect("the base");
-        }
-    }
-}
-
-#[test]
-fn a_base_that_changes_meanwhile_is_refused() {
-    let room = Room::new();
-    let values = weights(2000, 5, 9);
-    let net = |values: &[f32]| safetensors(&[("w", "F32", &[2000], f32_bytes(values))]);
-    let base = room.at("before.safetensors");
-    fs::write(&base, net(&values)).expect("the base");
-    room.put("after.safetensors", &net(&moved(&values, 9, 1)));
-    let error = kolmo::compress(&room.set(), &room.at("x.kolmo"), &against(&base), &mut Meddler(&base)).expect_err("a changed base");
-    assert!(matches!(&error, kolmo::Error::Changed { path } if *path == base), "{error}");
-    assert!(!room.at("x.kolmo").exists());
 }

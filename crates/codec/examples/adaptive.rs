@@ -2,16 +2,14 @@
 //! `cargo run --release -p kolmo-codec --example adaptive -- ARCHIVE [IMAGES [PIXELS]]`, one thread, blocks of so many pixels.
 #![allow(clippy::print_stdout, reason = "it is a command")]
 
+mod blocks;
 mod clock;
 
 use std::error::Error;
 
+use blocks::Archive;
 use clock::now;
-use kolmo_codec::Limits;
 use kolmo_codec::block::{self, ImageRef, Method};
-use kolmo_codec::container::{BlockCoding, Content, Reader};
-use kolmo_codec::limits::Budget;
-use kolmo_codec::program::Program;
 
 /// Pixels of a block, unless the third argument says so.
 const BLOCK_PIXELS: usize = 1 << 20;
@@ -20,21 +18,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: adaptive ARCHIVE [IMAGES [PIXELS]]")?;
     let most = std::env::args().nth(2).map_or(Ok(usize::MAX), |count| count.parse())?;
     let block_pixels = std::env::args().nth(3).map_or(Ok(BLOCK_PIXELS), |pixels| pixels.parse())?;
-    let mut reader = Reader::open(std::fs::File::open(&path)?, &Limits::default())?;
-    let mut budget = Budget::new(u64::MAX);
-    let raw = reader.programs().iter().map(|entry| entry.raw(&mut budget)).collect::<Result<Vec<_>, _>>()?;
-    let programs = raw.iter().map(|bytes| Program::from_bytes(bytes, &Limits::default())).collect::<Result<Vec<_>, _>>()?;
+    let mut archive = Archive::open(&path)?;
+    let programs = archive.programs()?;
     let mut images = Vec::new();
-    for number in 0..reader.index().blocks.len() {
-        let BlockCoding::Program { program: 0, method } = reader.index().blocks[number].coding else { continue };
-        let number = u32::try_from(number)?;
-        let shape = |item: u32| match reader.index().items.content(item as usize).expect("an item of the block") {
-            Content::Image { height, width, .. } => Some((height as usize, width as usize)),
-            _ => None,
-        };
-        let shapes: Vec<_> = reader.parts(number).iter().filter_map(|part| shape(part.item)).collect();
-        let bytes = reader.block_bytes(number, &mut budget)?;
-        images.extend(shapes.iter().copied().zip(block::decode_as(method, &programs[0], &shapes, &bytes, &mut budget)?));
+    for number in archive.blocks() {
+        let Some(coded) = archive.block(number)?.filter(|coded| coded.program == 0) else { continue };
+        let decoded = block::decode_as(coded.method, &programs[0], &coded.shapes, &coded.bytes, &mut archive.budget)?;
+        images.extend(coded.shapes.into_iter().zip(decoded));
         if images.len() >= most {
             break;
         }
@@ -60,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             bytes += encoded.bytes.len();
             let shapes: Vec<_> = images.iter().map(|image| (image.height, image.width)).collect();
             let begun = now();
-            let decoded = block::decode_as(method, &programs[0], &shapes, &encoded.bytes, &mut budget)?;
+            let decoded = block::decode_as(method, &programs[0], &shapes, &encoded.bytes, &mut archive.budget)?;
             decoding += now() - begun;
             if decoded.iter().zip(images).any(|(decoded, image)| decoded != image.samples) {
                 return Err("a block came back different".into());

@@ -30,9 +30,6 @@ const MOST_COLOURS: usize = 256;
 /// Pixels that are looked at, at most.
 const LOOKS: usize = 8192;
 
-/// Chroma is looked for so far from where the neighbours' is, where clipping leaves it open.
-const MOST_APART: i32 = 3;
-
 /// Symbols of an image, shape `[height, width, 3]`, and the pixels that they do not make: number of the pixel, and its RGB.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Converted {

@@ -18,7 +18,7 @@
 //! let ramp = |k: usize| (0..32 * 32).map(|i| ((i % 32) * k + i / 32) as u8).collect::<Vec<u8>>();
 //! let order = coding_order(1);
 //! let train_images = (1..5).map(|k| Plane::new(32, 32, &ramp(k), &order, 8)).collect::<Result<_, _>>()?;
-//! let set = TrainSet::new(train_images, vec![], vec![], order, 8);
+//! let set = TrainSet { train: train_images, order, bit_depth: 8, ..TrainSet::default() };
 //! let plan = Plan { steps: 150, batch_pixels: 1024, ..Plan::new(1, 1, 4096, 4096) };
 //! let run = Run { seed: 0, device: choose(DeviceChoice::Cpu)?, time_budget: None, checkpoint: None, resume: false, start: None };
 //! let trained = train(&set, &plan, &run, &mut Quiet)?;

@@ -41,10 +41,12 @@ const CHECKED_PIXELS: usize = 50_000;
 /// Images of one sample layout, in coding order, by what they are for.
 #[derive(Debug, Clone, Default)]
 pub struct TrainSet<S = u8> {
-    /// First those that are learned from, then those that choose the checkpoint, then those that are only measured.
-    planes: Vec<Plane<S>>,
-    /// Where the first and the second of these end.
-    ends: [usize; 2],
+    /// Learned from.
+    pub train: Vec<Plane<S>>,
+    /// Choose the checkpoint.
+    pub validation: Vec<Plane<S>>,
+    /// Only measured.
+    pub test: Vec<Plane<S>>,
     /// Channel coded `i`th.
     pub order: Vec<u8>,
     /// Bits of a symbol.
@@ -56,34 +58,6 @@ pub struct TrainSet<S = u8> {
 }
 
 impl<S> TrainSet<S> {
-    /// Images to learn from, to choose the checkpoint by, and to be measured only.
-    #[must_use]
-    pub fn new(train: Vec<Plane<S>>, validation: Vec<Plane<S>>, test: Vec<Plane<S>>, order: Vec<u8>, bit_depth: u8) -> Self {
-        let (mut planes, first) = (train, validation.len());
-        let ends = [planes.len(), planes.len() + first];
-        planes.extend(validation);
-        planes.extend(test);
-        Self { planes, ends, order, bit_depth, wide: None, colour: None }
-    }
-
-    /// Learned from.
-    #[must_use]
-    pub fn train(&self) -> &[Plane<S>] {
-        self.planes.get(..self.ends[0]).unwrap_or_default()
-    }
-
-    /// Choose the checkpoint.
-    #[must_use]
-    pub fn validation(&self) -> &[Plane<S>] {
-        self.planes.get(self.ends[0]..self.ends[1]).unwrap_or_default()
-    }
-
-    /// Only measured.
-    #[must_use]
-    pub fn test(&self) -> &[Plane<S>] {
-        self.planes.get(self.ends[1]..).unwrap_or_default()
-    }
-
     /// The symbols.
     #[must_use]
     pub fn alphabet(&self) -> Alphabet {
@@ -263,18 +237,18 @@ struct Best {
 
 impl<'a, S: Sample> Trainer<'a, S> {
     fn new(set: &'a TrainSet<S>, plan: &'a Plan, run: &'a Run, device: Device) -> Result<Self, Error> {
-        if set.train().iter().all(|plane| plane.shape().0 * plane.shape().1 == 0) {
+        if set.train.iter().all(|plane| plane.shape().0 * plane.shape().1 == 0) {
             return Err(Error::InvalidArgument { what: "no image to learn from".to_owned() });
         }
         let follows = follows(plan.shape.channels, set.colour);
-        let measured = [set.train(), set.validation(), set.test()].map(|part| some(part, MEASURED_PIXELS));
-        let checked = some(if set.validation().is_empty() { set.train() } else { set.validation() }, CHECKED_PIXELS);
+        let measured = [&set.train, &set.validation, &set.test].map(|part| some(part, MEASURED_PIXELS));
+        let checked = some(if set.validation.is_empty() { &set.train } else { &set.validation }, CHECKED_PIXELS);
         Ok(Self { set, plan, run, sampler: Sampler::new(&plan.shape, &follows), follows, device, measured, checked })
     }
 
     /// `floats` is the share of the schedule before rounding begins; how fine that is, is found then, unless it is given.
     fn run(&self, mut weights: Vec<f32>, first: u64, floats: f64, levels: Option<Levels>, watch: &mut dyn Watch) -> Result<Trained, Error> {
-        let mut dealer = Dealer::new(self.set.train(), self.plan.patch_side, self.run.seed ^ first);
+        let mut dealer = Dealer::new(&self.set.train, self.plan.patch_side, self.run.seed ^ first);
         let mut schedule = Schedule::new(self.plan, first, floats, self.run.time_budget);
         let mut optimiser = Optimiser::new(&self.plan.shape);
         let (mut best, mut float, mut rounded) = (None, None, None);
@@ -356,12 +330,12 @@ impl<'a, S: Sample> Trainer<'a, S> {
 
     /// One batch: moves the weights, returns the batch's bits per subpixel.
     fn step(&self, weights: &mut [f32], optimiser: &mut Optimiser, dealer: &mut Dealer, rounded: Option<Levels>, learning_rate: f64) -> f64 {
-        let patches = dealer.deal(&self.set.planes, self.plan.batch_pixels);
+        let patches = dealer.deal(&self.set.train, self.plan.batch_pixels);
         let (bits, samples, mut gradient) = if self.run.device.host {
-            crate::host::gradient(weights, rounded, &self.sampler, &self.set.planes, &patches, self.set.alphabet())
+            crate::host::gradient(weights, rounded, &self.sampler, &self.set.train, &patches, self.set.alphabet())
         } else {
             let net = Net::with_weights(&self.plan.shape, weights, &self.device);
-            self.autodiff(&net, &self.sampler.gather(&self.set.planes, &patches), rounded)
+            self.autodiff(&net, &self.sampler.gather(&self.set.train, &patches), rounded)
         };
         optimiser.step(weights, &mut gradient, learning_rate as f32);
         bits / samples as f64

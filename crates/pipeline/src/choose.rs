@@ -92,13 +92,11 @@ pub(crate) fn programs(
             if program.is_none() {
                 crew.note(format!("no Program is given for {} images: they are stored the general way", group.layout));
             }
-            let program = match program {
-                Some(program) if !all_known(dataset, group, &program)? => {
-                    crew.note(format!("the Program for {} images does not know all their samples: they are stored the general way", group.layout));
-                    None
-                }
-                program => program,
-            };
+            let why = program.as_ref().map(|program| unsuited(dataset, group, program)).transpose()?.flatten();
+            if let Some(why) = why {
+                crew.note(format!("the Program for {} images {why}: they are stored the general way", group.layout));
+            }
+            let program = program.filter(|_| why.is_none());
             chosen.push(program.map(|program| Chosen::new(program.clone(), about(group, &program, "given"))));
         }
         return Ok((chosen, vec![]));
@@ -121,15 +119,18 @@ pub(crate) fn programs(
     Ok((chosen, kinds))
 }
 
-/// Whether every sample of the group's images has a symbol under the Program.
-fn all_known(dataset: &Dataset, group: &Group, program: &Program) -> Result<bool, Error> {
+/// Why a Program is not for the group's images, if it is not.
+fn unsuited(dataset: &Dataset, group: &Group, program: &Program) -> Result<Option<&'static str>, Error> {
     let symbols = Symbols::of(program);
+    if !symbols.suit(group.colour) {
+        return Ok(Some("is for a colour space that they were not converted from"));
+    }
     for &number in group.items.iter().filter(|_| symbols.wide.is_some()) {
         if !symbols.know(&*dataset.open(number)?) {
-            return Ok(false);
+            return Ok(Some("does not know all their samples"));
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 /// The built-in Program that a group of this size is learned from, if any.

@@ -353,7 +353,8 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
         group.learnable = dataset.deal(learnable, how.seed)?;
         if let Some(colour) = group.colour {
             let (images, layout, name) = (group.items.len(), group.layout, colour.name());
-            crew.note(format!("{images} {layout} images were converted from {name}: luma and chroma are learned and coded"));
+            let were = if images == 1 { "image was" } else { "images were" };
+            crew.note(format!("{images} {layout} {were} converted from {name}: luma and chroma are learned and coded"));
         }
         let about = group_summary(&dataset, &group, subpixels);
         dataset.summary.groups.push(about);

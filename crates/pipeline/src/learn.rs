@@ -128,18 +128,17 @@ fn run(lesson: &Lesson<'_>) -> Result<Run, Error> {
 
 fn train_set<S: Sample>(layout: Layout, symbols: &Symbols, images: &[(&Image, Option<Part>)]) -> Result<TrainSet<S>, Error> {
     let order = train::coding_order(layout.channels());
-    let [mut learned, mut validation, mut test] = [const { Vec::new() }; 3];
+    let (bit_depth, wide, colour) = (symbols.bit_depth, symbols.wide.clone(), symbols.colour);
+    let mut set = TrainSet { order: order.clone(), bit_depth, wide, colour, ..TrainSet::default() };
     for (image, part) in images {
         let Some(part) = part else { continue };
-        let plane = symbols.plane(image, &order)?;
-        match part {
-            Part::Train => learned.push(plane),
-            Part::Validation => validation.push(plane),
-            Part::Test => test.push(plane),
-        }
+        let of_part = match part {
+            Part::Train => &mut set.train,
+            Part::Validation => &mut set.validation,
+            Part::Test => &mut set.test,
+        };
+        of_part.push(symbols.plane(image, &order)?);
     }
-    let mut set = TrainSet::new(learned, validation, test, order, symbols.bit_depth);
-    (set.wide, set.colour) = (symbols.wide.clone(), symbols.colour);
     Ok(set)
 }
 

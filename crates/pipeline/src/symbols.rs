@@ -89,6 +89,11 @@ impl Symbols {
         Ok(Plane::new(image.height as usize, image.width as usize, &symbols, order, self.alphabet())?)
     }
 
+    /// Whether they are for images that were converted from `colour`, or from none: of others, most pixels would stand beside the space.
+    pub(crate) fn suit(&self, colour: Option<Colour>) -> bool {
+        self.colour.is_none() || self.colour == colour
+    }
+
     /// Whether every sample of an image has a symbol.
     pub(crate) fn know(&self, image: &Image) -> bool {
         self.wide.as_ref().is_none_or(|wide| wide.symbols(&image.samples, self.bit_depth).is_ok())

@@ -72,7 +72,10 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
     for (place, (layout, program)) in given.iter().enumerate() {
         crew.check()?;
         let nth = 1 + given[..place].iter().filter(|(before, _)| before == layout).count() as u64;
-        let is_mine = |group: &Group| group.layout == *layout && (group.kind == 0 || group.kind == nth) && !group.learnable.is_empty();
+        let symbols = Symbols::of(program);
+        let is_mine = |group: &Group| {
+            group.layout == *layout && (group.kind == 0 || group.kind == nth) && symbols.suit(group.colour) && !group.learnable.is_empty()
+        };
         let group = dataset.groups.iter().zip(&shares).find(|(group, _)| is_mine(group));
         let Some((group, share)) = group else {
             crew.note(format!("{} holds no {layout} images for it: its Program is kept as it is", input.display()));
@@ -82,7 +85,7 @@ pub fn tune(program: &Path, input: &Path, output: &Path, options: &CompressOptio
         crew.observer.event(&Event::StepStarted { step: Step::Tune });
         let stop = crew.stop();
         let expected_bytes = dataset.expected_bytes(group)?;
-        let (name, symbols) = (group.name(), Symbols::of(program));
+        let name = group.name();
         let lesson = Lesson {
             name: &name,
             share: group.share,

@@ -1,5 +1,6 @@
 //! The five steps of `compress`, and what `train` and `tune` share with them.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use kolmo::summary::{
@@ -154,10 +155,11 @@ fn preprocess(page: &mut Page, summary: &PreprocessSummary) {
             page.paint.faint(&spread(&group.mean, &group.deviation)),
         ));
     }
-    named(page, "copies", "stored once", &summary.duplicates);
-    named(page, "outliers", "kept, not learned from", &summary.outliers);
-    named(page, "unreadable", "kept the general way, not learned from", &summary.unreadable);
-    named(page, "general", "not images a Program codes", &summary.general);
+    named(page, "copies", "stored once", summary.duplicates.iter());
+    named(page, "outliers", "kept, not learned from", summary.outliers.iter());
+    named(page, "unreadable", "kept the general way, not learned from", summary.unreadable.iter());
+    let unreadable: HashSet<&str> = summary.unreadable.iter().map(|named| named.path.as_str()).collect();
+    named(page, "general", "not images a Program codes", summary.general.iter().filter(|named| !unreadable.contains(named.path.as_str())));
     if summary.general_but_pixels_would_learn > 0 {
         let images = summary.general_but_pixels_would_learn;
         let text = format!(
@@ -179,17 +181,18 @@ fn spread(mean: &[f64], deviation: &[f64]) -> String {
     format!("   mean {}", pairs.join(", "))
 }
 
-fn named(page: &mut Page, what: &str, meaning: &str, names: &[NamedReason]) {
-    if names.is_empty() {
+fn named<'a>(page: &mut Page, what: &str, meaning: &str, names: impl Iterator<Item = &'a NamedReason> + Clone) {
+    let count = names.clone().count();
+    if count == 0 {
         return;
     }
-    page.line(&format!("{what:<10}{:>9}   {meaning}", grouped(names.len() as u64)));
-    for NamedReason { path, reason } in names.iter().take(NAMED) {
+    page.line(&format!("{what:<10}{:>9}   {meaning}", grouped(count as u64)));
+    for NamedReason { path, reason } in names.take(NAMED) {
         let reason = if reason.is_empty() { String::new() } else { format!("   {}", shown(reason)) };
         page.line(&format!("{}{}{}", " ".repeat(22), shown(path), page.paint.faint(&reason)));
     }
-    if names.len() > NAMED {
-        let more = format!("and {} more (--json names all)", grouped((names.len() - NAMED) as u64));
+    if count > NAMED {
+        let more = format!("and {} more (--json names all)", grouped((count - NAMED) as u64));
         page.line(&format!("{}{}", " ".repeat(22), page.paint.faint(&more)));
     }
 }

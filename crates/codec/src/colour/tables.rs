@@ -1,10 +1,9 @@
 //! Conversions as sums of table entries.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tables have an entry for each byte; see the module above")]
 
-use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::{Colour, MOST_APART};
+use super::Colour;
 
 /// One of red, green and blue: the sum of an entry for each symbol, shifted to the right, within a byte.
 #[derive(Debug)]
@@ -14,10 +13,12 @@ pub(super) struct Channel {
     parts: [[i32; 256]; 3],
 }
 
-/// A conversion. Red does not depend on the first chroma, blue not on the second; both rise with the other.
+/// A conversion. Red does not depend on the first chroma, blue not on the second; both rise with the other, and green falls with both.
 #[derive(Debug)]
 pub(super) struct Tables {
     channels: [Channel; 3],
+    /// For each luma and value of red, and the same of blue, the first and the last chroma that make it; 1 and 0 where none does.
+    chroma: [Vec<[u8; 2]>; 2],
     /// Luma is about `(19595 R + 38470 G + 7471 B + 2^15) / scale`.
     scale: i32,
     grey: [u8; 3],
@@ -37,15 +38,12 @@ fn jfif() -> Tables {
     let luma = entries(|y| y << 16);
     let none = [0; 256];
     let chroma = |factor: i64, more: i64| entries(|chroma| factor * (chroma - 128) + more);
-    Tables {
-        channels: [
-            Channel { shift: 16, parts: [luma, none, chroma(91_881, 1 << 15)] },
-            Channel { shift: 16, parts: [luma, chroma(-22_554, 0), chroma(-46_802, 1 << 15)] },
-            Channel { shift: 16, parts: [luma, chroma(116_130, 1 << 15), none] },
-        ],
-        scale: 1 << 16,
-        grey: [128; 3],
-    }
+    let channels = [
+        Channel { shift: 16, parts: [luma, none, chroma(91_881, 1 << 15)] },
+        Channel { shift: 16, parts: [luma, chroma(-22_554, 0), chroma(-46_802, 1 << 15)] },
+        Channel { shift: 16, parts: [luma, chroma(116_130, 1 << 15), none] },
+    ];
+    Tables::new(channels, 1 << 16, [128; 3])
 }
 
 fn photo_cd() -> Tables {
@@ -57,22 +55,17 @@ fn photo_cd() -> Tables {
     let luma = fine(13_584, 0);
     // Green looks at both chromas' share of blue and red in whole steps.
     let whole = |factor: i64, grey: i64, symbol: i64| (factor * (symbol - grey)).div_euclid(10_000);
-    Tables {
-        channels: [
-            Channel { shift: 14, parts: [luma, none, fine(18_215, GREY[1])] },
-            Channel {
-                shift: 12,
-                parts: [
-                    entries(|y| halves(13_584 * y * (1 << 13))),
-                    entries(|chroma| halves(-1_940 * whole(22_179, GREY[0], chroma) * (1 << 13))),
-                    entries(|chroma| halves(-5_090 * whole(18_215, GREY[1], chroma) * (1 << 13) + 10_000)),
-                ],
-            },
-            Channel { shift: 14, parts: [luma, fine(22_179, GREY[0]), none] },
-        ],
-        scale: 89_024,
-        grey: [94, GREY[0] as u8, GREY[1] as u8],
-    }
+    let green = [
+        entries(|y| halves(13_584 * y * (1 << 13))),
+        entries(|chroma| halves(-1_940 * whole(22_179, GREY[0], chroma) * (1 << 13))),
+        entries(|chroma| halves(-5_090 * whole(18_215, GREY[1], chroma) * (1 << 13) + 10_000)),
+    ];
+    let channels = [
+        Channel { shift: 14, parts: [luma, none, fine(18_215, GREY[1])] },
+        Channel { shift: 12, parts: green },
+        Channel { shift: 14, parts: [luma, fine(22_179, GREY[0]), none] },
+    ];
+    Tables::new(channels, 89_024, [94, GREY[0] as u8, GREY[1] as u8])
 }
 
 impl Channel {
@@ -82,18 +75,48 @@ impl Channel {
         (sum >> self.shift).clamp(0, 255) as u8
     }
 
-    /// The symbols number `part` that make `value` of luma `y`.
-    #[inline]
-    fn range(&self, y: u8, part: usize, value: u8) -> Range<i32> {
-        let (table, value, luma) = (&self.parts[part], i32::from(value), self.parts[0][usize::from(y)]);
-        let below = |bound: i32| table.partition_point(|&entry| entry < bound) as i32;
-        let from = if value == 0 { 0 } else { below((value << self.shift) - luma) };
-        let to = if value == 255 { 256 } else { below(((value + 1) << self.shift) - luma) };
-        from..to
+    /// The first and the last entry of a rising part that make each value, where the others' sum to `rest`; 1 and 0 where none does.
+    fn rising(&self, part: usize, rest: i32) -> impl Iterator<Item = [u8; 2]> {
+        let mut to = 0;
+        (0..=255).map(move |value| {
+            let from = to;
+            while to < 256 && (value == 255 || self.parts[part][to] + rest < (value + 1) << self.shift) {
+                to += 1;
+            }
+            if from < to { [from as u8, (to - 1) as u8] } else { [1, 0] }
+        })
+    }
+
+    /// The same of a falling part, for one value.
+    fn falling(&self, part: usize, rest: i32, value: u8) -> [u8; 2] {
+        let value = i32::from(value);
+        let from = if value == 255 { 0 } else { self.parts[part].partition_point(|&entry| entry + rest >= (value + 1) << self.shift) };
+        let to = if value == 0 { 256 } else { self.parts[part].partition_point(|&entry| entry + rest >= value << self.shift) };
+        if from < to { [from as u8, (to - 1) as u8] } else { [1, 0] }
     }
 }
 
+/// All of `first..=last`, those nearest to `near` first.
+fn around([first, last]: [u8; 2], near: u8) -> impl Iterator<Item = u8> {
+    let middle = near.min(last).max(first);
+    let (below, above) = if first <= last { (middle - first, last - middle) } else { (0, 0) };
+    let steps = (first <= last).then(|| 0..=below.max(above));
+    steps
+        .into_iter()
+        .flatten()
+        .flat_map(move |step| [(step <= above).then(|| middle + step), (step > 0 && step <= below).then(|| middle - step)])
+        .flatten()
+}
+
 impl Tables {
+    fn new(channels: [Channel; 3], scale: i32, grey: [u8; 3]) -> Self {
+        let chroma = [(0, 2), (2, 1)].map(|(channel, part)| {
+            let Channel { parts, .. } = &channels[channel];
+            parts[0].iter().flat_map(|&luma| channels[channel].rising(part, luma)).collect()
+        });
+        Self { channels, chroma, scale, grey }
+    }
+
     pub(super) fn of(colour: Colour) -> &'static Self {
         static JFIF: LazyLock<Tables> = LazyLock::new(jfif);
         static PHOTO_CD: LazyLock<Tables> = LazyLock::new(photo_cd);
@@ -113,32 +136,49 @@ impl Tables {
         [self.channels[0].value(symbols), self.channels[1].value(symbols), self.channels[2].value(symbols)]
     }
 
-    /// Symbols that make a pixel; of several, such as are `near`.
-    pub(super) fn solve(&self, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
-        if rgb.iter().all(|&value| value > 0 && value < 255) {
-            let [r, g, b] = rgb.map(i32::from);
-            let luma = (19_595 * r + 38_470 * g + 7_471 * b + (1 << 15)) / self.scale;
-            return [0, 1, -1, 2, -2].into_iter().find_map(|step| self.with_luma(u8::try_from(luma + step).ok()?, rgb, near));
-        }
-        if self.rgb(near) == rgb {
-            return Some(near);
-        }
-        (0..256)
-            .flat_map(|step| [i32::from(near[0]) + step, i32::from(near[0]) - step])
-            .find_map(|y| self.with_luma(u8::try_from(y).ok()?, rgb, near))
+    /// The chromas that make the red and blue of a pixel of luma `y`, the second one first.
+    #[inline]
+    fn chromas(&self, y: u8, rgb: [u8; 3]) -> [[u8; 2]; 2] {
+        let at = |value: u8| usize::from(y) << 8 | usize::from(value);
+        [self.chroma[0][at(rgb[0])], self.chroma[1][at(rgb[2])]]
     }
 
-    fn with_luma(&self, y: u8, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
-        let (seconds, firsts) = (self.channels[0].range(y, 2, rgb[0]), self.channels[2].range(y, 1, rgb[2]));
-        if seconds.is_empty() || firsts.is_empty() {
-            return None;
+    /// Symbols that make a pixel; of several, such as are `near`.
+    pub(super) fn solve(&self, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
+        if rgb.iter().any(|&value| value == 0 || value == 255) {
+            return self.solve_clipped(rgb, near);
         }
-        let around = |range: &Range<i32>, near: u8| {
-            let (range, middle) = (range.clone(), i32::from(near).clamp(range.start, range.end - 1));
-            let steps = (0..=MOST_APART).flat_map(|step| [step, -step]).skip(1);
-            steps.map(move |step| middle + step).filter(move |at| range.contains(at)).map(|at| at as u8)
-        };
-        around(&seconds, near[2])
-            .find_map(|second| around(&firsts, near[1]).map(|first| [y, first, second]).find(|&symbols| self.channels[1].value(symbols) == rgb[1]))
+        let [r, g, b] = rgb.map(i32::from);
+        let luma = (19_595 * r + 38_470 * g + 7_471 * b + (1 << 15)) / self.scale;
+        for step in [0, 1, -1, 2, -2] {
+            let Ok(y) = u8::try_from(luma + step) else { continue };
+            let [[second, last_second], [first, last_first]] = self.chromas(y, rgb);
+            for second in second..=last_second {
+                for first in first..=last_first {
+                    if self.channels[1].value([y, first, second]) == rgb[1] {
+                        return Some([y, first, second]);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The same where clipping leaves much open: the least step of luma, then of the second chroma, then of the first.
+    fn solve_clipped(&self, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
+        let green = &self.channels[1];
+        around([0, 255], near[0]).find_map(|y| {
+            let [seconds, firsts] = self.chromas(y, rgb);
+            // Green is highest where both are lowest.
+            let in_reach = seconds[0] <= seconds[1] && firsts[0] <= firsts[1];
+            if !in_reach || green.value([y, firsts[0], seconds[0]]) < rgb[1] || green.value([y, firsts[1], seconds[1]]) > rgb[1] {
+                return None;
+            }
+            around(seconds, near[2]).find_map(|second| {
+                let rest = green.parts[0][usize::from(y)] + green.parts[2][usize::from(second)];
+                let [first, last] = green.falling(1, rest, rgb[1]);
+                around([first.max(firsts[0]), last.min(firsts[1])], near[1]).next().map(|first| [y, first, second])
+            })
+        })
     }
 }

@@ -34,7 +34,7 @@ fn every_pixel_comes_back_clipped_ones_too() {
         let mut clipped: Vec<u8> = noise(50_000).flat_map(|[a, b, c]| [a, first - 32 + b % 64, second - 32 + c % 64]).collect();
         colour.samples(&mut clipped);
         let any: Vec<u8> = noise(20_000).flatten().collect();
-        for (samples, most_strays) in [(clipped, 2500), (any, 20_000)] {
+        for (samples, most_strays) in [(clipped, 0), (any, 20_000)] {
             let Converted { mut symbols, strays } = colour.symbols(&samples, 100);
             assert!(strays.len() <= most_strays && strays.is_sorted(), "{colour:?}: {} strays", strays.len());
             colour.samples(&mut symbols);

@@ -20,7 +20,8 @@ const LEFT: f64 = 0.4;
 impl<S: Sample> Trainer<'_, S> {
     /// The levels with which a Program and what the images take under it promise to be least, from float weights.
     pub(super) fn levels(&self, weights: &[f32]) -> Result<Levels, Error> {
-        let samples: u64 = self.set.planes.iter().map(|plane| plane.samples().len() as u64).sum();
+        let parts = [&self.set.train, &self.set.validation, &self.set.test];
+        let samples: u64 = parts.into_iter().flatten().map(|plane| plane.samples().len() as u64).sum();
         let rate = |rounded| evaluate::network(weights, &self.sampler, &self.checked, self.set.alphabet(), rounded);
         let finest = rate(Some(Levels::FINEST));
         if samples as f64 / 8.0 * finest > LARGE_BYTES {

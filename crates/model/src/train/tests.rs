@@ -32,7 +32,8 @@ fn tiny_plan(channels: usize) -> Plan {
 }
 
 fn set(channels: usize) -> TrainSet {
-    TrainSet::new(ramps(12, channels), ramps(2, channels), vec![], coding_order(channels), 8)
+    let (train, validation, order) = (ramps(12, channels), ramps(2, channels), coding_order(channels));
+    TrainSet { train, validation, order, bit_depth: 8, ..TrainSet::default() }
 }
 
 fn run() -> Run {
@@ -84,8 +85,8 @@ fn the_rounded_network_is_the_program() {
     let (net, shape) = dequantise(&trained.program, &device).expect("a shape of ours");
     assert_eq!(shape.macs_per_pixel(), trained.program.macs_per_pixel());
     let float =
-        evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3, None)), set.train(), set.alphabet(), Some(Levels::of(&trained.program)));
-    let exact = evaluate::program(&trained.program, set.train()).expect("fits");
+        evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3, None)), &set.train, set.alphabet(), Some(Levels::of(&trained.program)));
+    let exact = evaluate::program(&trained.program, &set.train).expect("fits");
     assert!((float - exact).abs() < 0.01, "{float} {exact}");
 }
 
@@ -105,7 +106,8 @@ fn deep_set(channels: usize) -> TrainSet<u16> {
         (0..n).map(|i| Plane::new(24, 24, &image(1 + i % 5, dice), &order, alphabet).expect("valid image")).collect::<Vec<_>>()
     };
     let wide = Some(Wide { resolution: 3, values: vec![] });
-    TrainSet { wide, ..TrainSet::new(planes(12, &mut dice), planes(2, &mut dice), vec![], order.clone(), 12) }
+    let (train, validation) = (planes(12, &mut dice), planes(2, &mut dice));
+    TrainSet { train, validation, order: order.clone(), bit_depth: 12, wide, ..TrainSet::default() }
 }
 
 #[test]
@@ -121,11 +123,11 @@ fn deep_samples_are_learned_and_rounded_alike() {
         let float = evaluate::network(
             &net.weights(),
             &Sampler::new(&shape, &follows(channels, None)),
-            set.train(),
+            &set.train,
             set.alphabet(),
             Some(Levels::of(&trained.program)),
         );
-        let exact = evaluate::program(&trained.program, set.train()).expect("fits");
+        let exact = evaluate::program(&trained.program, &set.train).expect("fits");
         assert!((float - exact).abs() < 0.01, "{float} {exact}");
         let tuned = tune(&trained.program, &set, &Plan { steps: 60, ..plan }, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("tunes");
         // What the checkpoint is chosen by.
@@ -156,7 +158,7 @@ fn weights_of_a_small_set_are_rounded_coarsely_and_stay_so() {
     let order = coding_order(1);
     let image = |k: usize| (0..32 * 32).map(|i| if (i % 32 + k) % 16 < 8 { 40 } else { 200 }).collect::<Vec<u8>>();
     let plane = |k: usize| Plane::new(32, 32, &image(k), &order, 8).expect("valid image");
-    let set = TrainSet::new((0..6).map(plane).collect(), vec![], vec![], order.clone(), 8);
+    let set = TrainSet { train: (0..6).map(plane).collect(), order: order.clone(), bit_depth: 8, ..TrainSet::default() };
     let plan = Plan { steps: 200, batch_pixels: 512, ..tiny_plan(1) };
     let trained = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
     let levels = Levels::of(&trained.program);

@@ -89,9 +89,10 @@ fn best(dataset: &Dataset, layout: Layout, images: &[(usize, usize)], programs: 
     crew.map("choosing", images, |&(number, own)| {
         let image = dataset.open(number)?;
         let piece = middle(&image, SIDE, layout)?;
+        let colour = dataset.picture(number)?.and_then(|picture| picture.colour);
         let mut best = (own, u64::MAX);
         let others = (0..programs.len()).filter(|&at| at != own);
-        for at in std::iter::once(own).chain(others).filter(|&at| symbols[at].know(&image)) {
+        for at in std::iter::once(own).chain(others).filter(|&at| symbols[at].suit(colour) && symbols[at].know(&image)) {
             let bits = ideal_bits(Method::Direct, programs[at], std::slice::from_ref(&piece))?;
             // Programs that are the same count as one.
             if bits < best.1 || (bits == best.1 && at < best.0) {
