@@ -86,14 +86,6 @@ impl Channel {
             if from < to { [from as u8, (to - 1) as u8] } else { [1, 0] }
         })
     }
-
-    /// The same of a falling part, for one value.
-    fn falling(&self, part: usize, rest: i32, value: u8) -> [u8; 2] {
-        let value = i32::from(value);
-        let from = if value == 255 { 0 } else { self.parts[part].partition_point(|&entry| entry + rest >= (value + 1) << self.shift) };
-        let to = if value == 0 { 256 } else { self.parts[part].partition_point(|&entry| entry + rest >= value << self.shift) };
-        if from < to { [from as u8, (to - 1) as u8] } else { [1, 0] }
-    }
 }
 
 /// All of `first..=last`, those nearest to `near` first.
@@ -164,21 +156,35 @@ impl Tables {
         None
     }
 
-    /// The same where clipping leaves much open: the least step of luma, then of the second chroma, then of the first.
+    /// The same where clipping leaves much open: the least sum of steps from `near`.
     fn solve_clipped(&self, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
         let green = &self.channels[1];
-        around([0, 255], near[0]).find_map(|y| {
+        let (mut least, mut best) = (u32::MAX, None);
+        for y in around([0, 255], near[0]) {
+            let steps = u32::from(y.abs_diff(near[0]));
+            if steps >= least {
+                break;
+            }
             let [seconds, firsts] = self.chromas(y, rgb);
             // Green is highest where both are lowest.
             let in_reach = seconds[0] <= seconds[1] && firsts[0] <= firsts[1];
             if !in_reach || green.value([y, firsts[0], seconds[0]]) < rgb[1] || green.value([y, firsts[1], seconds[1]]) > rgb[1] {
-                return None;
+                continue;
             }
-            around(seconds, near[2]).find_map(|second| {
-                let rest = green.parts[0][usize::from(y)] + green.parts[2][usize::from(second)];
-                let [first, last] = green.falling(1, rest, rgb[1]);
-                around([first.max(firsts[0]), last.min(firsts[1])], near[1]).next().map(|first| [y, first, second])
-            })
-        })
+            for second in around(seconds, near[2]) {
+                let steps = steps + u32::from(second.abs_diff(near[2]));
+                if steps >= least {
+                    break;
+                }
+                // It falls with the first chroma, by less than one a step.
+                let middle = near[1].clamp(firsts[0], firsts[1]);
+                let wanted = if green.value([y, middle, second]) > rgb[1] { [middle, firsts[1]] } else { [firsts[0], middle] };
+                let nearest = around(wanted, middle).take_while(|first| steps + u32::from(first.abs_diff(near[1])) < least);
+                if let Some(symbols) = nearest.map(|first| [y, first, second]).find(|&symbols| green.value(symbols) == rgb[1]) {
+                    (least, best) = (steps + u32::from(symbols[1].abs_diff(near[1])), Some(symbols));
+                }
+            }
+        }
+        best
     }
 }
