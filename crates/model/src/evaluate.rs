@@ -26,8 +26,22 @@ pub struct SplitRates {
     pub test: f64,
 }
 
-/// Mean bits per subpixel of a network over whole images.
-pub fn network<S: Sample>(weights: &[f32], sampler: &Sampler, planes: &[Plane<S>], alphabet: Alphabet, rounded: Option<Levels>) -> f64 {
+/// Mean bits per subpixel of a network over patches of images.
+pub fn network<S: Sample>(
+    weights: &[f32],
+    sampler: &Sampler,
+    planes: &[Plane<S>],
+    patches: &[Patch],
+    alphabet: Alphabet,
+    rounded: Option<Levels>,
+) -> f64 {
+    let (bits, samples) = HostNet::new(sampler.shape(), weights, rounded).bits(sampler, planes, patches, alphabet);
+    bits / samples as f64
+}
+
+/// Patches that cover images.
+#[must_use]
+pub fn patches<S: Sample>(planes: &[Plane<S>]) -> Vec<Patch> {
     let mut patches = Vec::new();
     for (image, plane) in planes.iter().enumerate() {
         let (rows, columns) = plane.shape();
@@ -37,8 +51,7 @@ pub fn network<S: Sample>(weights: &[f32], sampler: &Sampler, planes: &[Plane<S>
             }
         }
     }
-    let (bits, samples) = HostNet::new(sampler.shape(), weights, rounded).bits(sampler, planes, &patches, alphabet);
-    bits / samples as f64
+    patches
 }
 
 /// Mean bits per subpixel of a Program over whole images: its exact cross-entropy.

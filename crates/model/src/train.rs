@@ -23,7 +23,7 @@ use crate::evaluate::{self, SplitRates};
 use crate::levels::Levels;
 use crate::net::{Inputs, Net, NetShape};
 use crate::quantise::{Symbols, dequantise, host, quantise};
-use crate::sample::{Batch, Dealer, Sampler};
+use crate::sample::{Batch, Dealer, Patch, Sampler};
 use optimiser::Optimiser;
 use schedule::Schedule;
 
@@ -224,8 +224,8 @@ struct Trainer<'a, S> {
     device: Device,
     /// A few images of each part: learned from, validation, test.
     measured: [Vec<Plane<S>>; 3],
-    /// Images that choose the checkpoint.
-    checked: Vec<Plane<S>>,
+    /// What chooses the checkpoint: patches of all validation images, of those learned from if there are none.
+    checked: Vec<Patch>,
 }
 
 /// The best network so far, by its rate on the checked images.
@@ -242,8 +242,13 @@ impl<'a, S: Sample> Trainer<'a, S> {
         }
         let follows = follows(plan.shape.channels, set.colour);
         let measured = [&set.train, &set.validation, &set.test].map(|part| some(part, MEASURED_PIXELS));
-        let checked = some(if set.validation.is_empty() { &set.train } else { &set.validation }, CHECKED_PIXELS);
+        let checked = spread(evaluate::patches(Self::choosing(set)), CHECKED_PIXELS);
         Ok(Self { set, plan, run, sampler: Sampler::new(&plan.shape, &follows), follows, device, measured, checked })
+    }
+
+    /// The images that choose the checkpoint.
+    fn choosing(set: &TrainSet<S>) -> &[Plane<S>] {
+        if set.validation.is_empty() { &set.train } else { &set.validation }
     }
 
     /// `floats` is the share of the schedule before rounding begins; how fine that is, is found then, unless it is given.
@@ -312,7 +317,7 @@ impl<'a, S: Sample> Trainer<'a, S> {
         let program = if rounded.is_some() { self.lower(&tuned, fineness)? } else { quantised.clone() };
         let rates = self.measured.each_ref().map(|planes| match planes.is_empty() {
             true => f64::NAN,
-            false => evaluate::network(&float, &self.sampler, planes, self.set.alphabet(), None),
+            false => evaluate::network(&float, &self.sampler, planes, &evaluate::patches(planes), self.set.alphabet(), None),
         });
         let quantised_rates = self.rates(&quantised)?;
         let tuned_rates = self.rates(&program)?;
@@ -363,7 +368,7 @@ impl<'a, S: Sample> Trainer<'a, S> {
 
     /// Measures the network on the checked images: their rate, and whether the phase has stopped making progress.
     fn check(&self, weights: &[f32], rounded: Option<Levels>, best: &mut Option<Best>) -> (f64, bool) {
-        let rate = evaluate::network(weights, &self.sampler, &self.checked, self.set.alphabet(), rounded);
+        let rate = self.checked_rate(weights, rounded);
         tracing::debug!(rate, ?rounded, "checked");
         let before = best.as_ref().map_or(f64::INFINITY, |best| best.rate);
         let checks_since = if rate < before - PROGRESS { 0 } else { best.as_ref().map_or(0, |best| best.checks_since + 1) };
@@ -372,6 +377,11 @@ impl<'a, S: Sample> Trainer<'a, S> {
             _ => *best = Some(Best { weights: weights.to_vec(), rate, checks_since }),
         }
         (rate, checks_since >= PATIENCE)
+    }
+
+    /// The network's rate on what chooses the checkpoint, bits per subpixel.
+    fn checked_rate(&self, weights: &[f32], rounded: Option<Levels>) -> f64 {
+        evaluate::network(weights, &self.sampler, Self::choosing(self.set), &self.checked, self.set.alphabet(), rounded)
     }
 
     fn lower(&self, weights: &[f32], levels: Levels) -> Result<Program, Error> {
@@ -397,6 +407,12 @@ fn some<S: Sample>(planes: &[Plane<S>], pixels: usize) -> Vec<Plane<S>> {
     let total: usize = planes.iter().map(|plane| plane.shape().0 * plane.shape().1).sum();
     let every = total.div_ceil(pixels.max(1)).max(1);
     planes.iter().step_by(every.min(planes.len().max(1))).cloned().collect()
+}
+
+/// Evenly chosen patches of about `pixels` pixels together, of all images: a single one may be unlike the others.
+fn spread(patches: Vec<Patch>, pixels: usize) -> Vec<Patch> {
+    let total: usize = patches.iter().map(|patch| patch.height * patch.width).sum();
+    patches.into_iter().step_by(total.div_ceil(pixels.max(1)).max(1)).collect()
 }
 
 #[cfg(test)]

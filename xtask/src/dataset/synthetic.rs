@@ -3,11 +3,13 @@
 mod noise;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::picture::Picture;
+use crate::workspace;
 use noise::{Noise, Random};
 
 /// What to make.
@@ -85,9 +87,21 @@ pub(crate) fn make(args: &MakeArgs) -> Result<()> {
 pub(crate) fn fill(folder: &Path, kind: Kind, images: u32, size: (u32, u32), seed: u64) -> Result<String> {
     let digits = images.to_string().len();
     let name = |index: u32| format!("{index:0digits$}.png");
-    for index in 0..images {
-        draw(kind, size, seed, index)?.write(&folder.join(name(index))).context("the set is not whole")?;
-    }
+    let next = AtomicU32::new(0);
+    let work = || -> Result<()> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= images {
+                return Ok(());
+            }
+            draw(kind, size, seed, index)?.write(&folder.join(name(index))).context("the set is not whole")?;
+        }
+    };
+    // Each picture depends on its number alone, so it does not matter who draws it.
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workspace::cores()).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
     Ok(name(images / 2))
 }
 

@@ -5,7 +5,6 @@ use kolmo_codec::weights::encode_program;
 
 use super::{Best, Trainer};
 use crate::error::Error;
-use crate::evaluate;
 use crate::levels::Levels;
 
 /// Bytes of images above which weights are rounded as finely as they can be: there the Program is too small a part to gain by, and tuning is less steady with
@@ -22,7 +21,7 @@ impl<S: Sample> Trainer<'_, S> {
     pub(super) fn levels(&self, weights: &[f32]) -> Result<Levels, Error> {
         let parts = [&self.set.train, &self.set.validation, &self.set.test];
         let samples: u64 = parts.into_iter().flatten().map(|plane| plane.samples().len() as u64).sum();
-        let rate = |rounded| evaluate::network(weights, &self.sampler, &self.checked, self.set.alphabet(), rounded);
+        let rate = |rounded| self.checked_rate(weights, rounded);
         let finest = rate(Some(Levels::FINEST));
         if samples as f64 / 8.0 * finest > LARGE_BYTES {
             return Ok(Levels::FINEST);

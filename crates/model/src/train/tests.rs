@@ -84,8 +84,14 @@ fn the_rounded_network_is_the_program() {
     let device = Device::flex();
     let (net, shape) = dequantise(&trained.program, &device).expect("a shape of ours");
     assert_eq!(shape.macs_per_pixel(), trained.program.macs_per_pixel());
-    let float =
-        evaluate::network(&net.weights(), &Sampler::new(&shape, &follows(3, None)), &set.train, set.alphabet(), Some(Levels::of(&trained.program)));
+    let float = evaluate::network(
+        &net.weights(),
+        &Sampler::new(&shape, &follows(3, None)),
+        &set.train,
+        &evaluate::patches(&set.train),
+        set.alphabet(),
+        Some(Levels::of(&trained.program)),
+    );
     let exact = evaluate::program(&trained.program, &set.train).expect("fits");
     assert!((float - exact).abs() < 0.01, "{float} {exact}");
 }
@@ -124,6 +130,7 @@ fn deep_samples_are_learned_and_rounded_alike() {
             &net.weights(),
             &Sampler::new(&shape, &follows(channels, None)),
             &set.train,
+            &evaluate::patches(&set.train),
             set.alphabet(),
             Some(Levels::of(&trained.program)),
         );
@@ -165,4 +172,19 @@ fn weights_of_a_small_set_are_rounded_coarsely_and_stay_so() {
     assert!(levels < Levels::FINEST, "{levels:?}: {:?}", trained.tuned);
     let tuned = tune(&trained.program, &set, &Plan { steps: 40, ..plan }, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("tunes");
     assert_eq!(Levels::of(&tuned.program), levels);
+}
+
+#[test]
+fn checks_look_at_all_images() {
+    let side = [(100, 70), (64, 64), (1, 1), (300, 40)];
+    let planes = side.map(|(rows, columns)| Plane::new(rows, columns, &vec![0u8; rows * columns], &[0], Alphabet::new(8, 0)).expect("valid image"));
+    let all = evaluate::patches(&planes);
+    let pixels = |patches: &[Patch]| patches.iter().map(|patch| patch.height * patch.width).sum::<usize>();
+    assert_eq!(pixels(&all), side.iter().map(|(rows, columns)| rows * columns).sum::<usize>());
+    let some = spread(all.clone(), 8_000);
+    assert!((4_000..16_000).contains(&pixels(&some)), "{} pixels", pixels(&some));
+    for image in [0, 1, 3] {
+        assert!(some.iter().any(|patch| patch.image == image), "none of image {image}");
+    }
+    assert_eq!(spread(all.clone(), 1_000_000), all);
 }
