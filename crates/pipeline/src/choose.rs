@@ -310,12 +310,10 @@ pub(crate) fn decide(
     let with_program = bytes + recipes.coded_bytes()?;
     let (quick, [quick_glance, dense_glance]) = looked?;
     let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
-    let part = spread(dataset, &group.items)?;
+    let files = group.items.iter().map(|&number| Ok(dataset.items.get(number)?.bytes)).sum::<Result<u64, Error>>()?;
+    // From all over, about so many bytes.
+    let part: Vec<usize> = group.items.iter().copied().step_by(files.div_ceil(SPREAD_BYTES).max(1) as usize).collect();
     let dense = |level, crew: &mut Crew<'_>| Ok::<_, Error>(general::size(dataset, &part, level, None, crew)? as f64);
-    let mut files = 0;
-    for &number in &group.items {
-        files += dataset.items.get(number)?.bytes;
-    }
     let mut gain = dense_glance as f64 / quick_glance.max(1) as f64;
     let mut margin = GLANCE_MARGIN;
     // Files that are dense already are dense all over.
@@ -342,10 +340,4 @@ pub(crate) fn decide(
     }
     about.reason = format!("with it the images take {with_program} bytes, the general way {without}");
     Ok(None)
-}
-
-/// Some of the items `numbers`, from all over, that hold about [`SPREAD_BYTES`]; all of them if they hold less.
-fn spread(dataset: &Dataset, numbers: &[usize]) -> Result<Vec<usize>, Error> {
-    let bytes = numbers.iter().map(|&number| Ok(dataset.items.get(number)?.bytes)).sum::<Result<u64, Error>>()?;
-    Ok(numbers.iter().copied().step_by(bytes.div_ceil(SPREAD_BYTES).max(1) as usize).collect())
 }

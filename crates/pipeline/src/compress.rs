@@ -232,7 +232,9 @@ fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, base: Optio
     let total = dataset.items.len();
     let pixels = reader.fidelity() == container::Fidelity::Pixels;
     let pool = crew.pool.clone();
-    let options = expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: true, base: base.map(|base| base as &dyn Base) };
+    // Files made of pixels are compared with nothing: their samples are.
+    let options =
+        expand::Options { limits: &options.limits, wanted: None, pool: Some(&pool), files: !pixels, base: base.map(|base| base as &dyn Base) };
     let differs = |number: usize| Error::NotReproduced { path: dataset.path(number).unwrap_or_else(|_| number.to_string()) };
     let (mut is_done, mut done) = (vec![false; total], 0);
     // Of files in several pieces, the bytes that were equal so far.

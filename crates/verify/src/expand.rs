@@ -319,11 +319,14 @@ fn expand_block(
             for (part, samples) in parts.iter().zip(samples) {
                 let count = samples.len() as u64;
                 let (recipe, image) = image_of(contents, part, *layout, samples).ok_or_else(no_block)?;
-                budget.take("file of an image", most_bytes(recipe, count), 1).map_err(in_block)?;
+                // What making it takes for a while, and what of it stays.
+                let most = most_bytes(recipe, count);
+                budget.take("file of an image", most, 1).map_err(in_block)?;
                 let are_pixels = contents.fidelity() == Fidelity::Pixels;
                 let bytes =
                     if are_pixels && !(how.files)(part.item) { check_recipe(recipe, &image).map(|()| Vec::new()) } else { rebuild(recipe, &image) };
                 let bytes = bytes.map_err(|source| Error::Rebuild { path: path(Some(part)), source })?;
+                budget.give(most.saturating_sub(bytes.capacity() as u64));
                 let digest = if are_pixels { of_image(&image) } else { of_bytes(&bytes) };
                 expanded.push(Expanded { item: part.item, start: 0, bytes, last: true, digest, image: Some(image) });
             }

@@ -38,16 +38,17 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     vec![("a/1.pgm", image(7)), ("a/2.pgm", image(90)), ("notes.txt", b"two images, and this".to_vec()), ("z.pgm", image(7))]
 }
 
+fn opened(bytes: &[u8], fidelity: Fidelity) -> (Image, Vec<u8>) {
+    let fidelity = if fidelity == Fidelity::Files { open::Fidelity::Files } else { open::Fidelity::Pixels };
+    match open::open(bytes, fidelity, &OpenLimits::default()) {
+        Opened::Image { image, recipe } => (image, recipe),
+        Opened::General { reason } => panic!("{reason}"),
+    }
+}
+
 fn archive(fidelity: Fidelity) -> Vec<u8> {
     let files = files();
-    let opened = |bytes: &[u8]| {
-        let fidelity = if fidelity == Fidelity::Files { open::Fidelity::Files } else { open::Fidelity::Pixels };
-        match open::open(bytes, fidelity, &OpenLimits::default()) {
-            Opened::Image { image, recipe } => (image, recipe),
-            Opened::General { reason } => panic!("{reason}"),
-        }
-    };
-    let images = [opened(&files[0].1), opened(&files[1].1)];
+    let images = [0, 1].map(|n: usize| opened(&files[n].1, fidelity));
     let program = plain_program(images[0].0.layout);
     let coded = weights::encode(&program.to_bytes());
     let mut writer = Writer::new(Cursor::new(Vec::new()), fidelity, &[(images[0].0.layout.code(), &coded)]).unwrap();
@@ -162,4 +163,31 @@ fn memory_stays_inside_the_limits() {
     assert!(first_fit > 3);
     assert!(kinds[..first_fit].iter().all(|kind| *kind == Some(ErrorKind::LimitExceeded)), "{kinds:?}");
     assert!(kinds[first_fit..].iter().all(Option::is_none));
+}
+
+#[test]
+fn small_files_are_paid_for_as_they_are() {
+    let files: Vec<Vec<u8>> = (0..1_000u16).map(|n| [b"P5 2 3 255\n".as_slice(), &[&n.to_be_bytes()[..]; 3].concat()].concat()).collect();
+    for fidelity in [Fidelity::Files, Fidelity::Pixels] {
+        let images: Vec<_> = files.iter().map(|file| opened(file, fidelity)).collect();
+        let program = plain_program(images[0].0.layout);
+        let coded = weights::encode(&program.to_bytes());
+        let mut writer = Writer::new(Cursor::new(Vec::new()), fidelity, &[(images[0].0.layout.code(), &coded)]).unwrap();
+        let refs: Vec<_> = images.iter().map(|(image, _)| ImageRef { height: 3, width: 2, samples: &image.samples }).collect();
+        let block = encode(&program, &refs).unwrap().bytes;
+        let digests =
+            images.iter().zip(&files).map(|((image, _), file)| if fidelity == Fidelity::Files { of_bytes(file) } else { of_image(image) }.0);
+        let digests: Vec<_> = digests.collect();
+        writer.block(BlockCoding::Program { program: 0, method: Method::Direct }, &block, block_digest(&block, &digests)).unwrap();
+        let mut recipes = RecipeBook::default();
+        let recipe = recipes.intern(images[0].1.clone()).unwrap();
+        let items = (0..1_000).map(|n| Item { path: format!("{n:03}"), content: Content::Image { block: 0, height: 3, width: 2, recipe } });
+        let (out, _) = writer.finish(items, &recipes, 0).unwrap();
+        // 4 MiB, where each file may take 12 kB while it is made.
+        let back = expanded(&out.into_inner(), None).unwrap();
+        assert_eq!(back.len(), files.len());
+        if fidelity == Fidelity::Files {
+            assert!(back.iter().zip(&files).all(|((_, bytes), file)| bytes == file));
+        }
+    }
 }
