@@ -32,7 +32,7 @@ pub struct Plan {
 /// network's MACs a pixel, but no training is longer than [`MOST_STEPS`] allows.
 ///
 /// Two cores of 2023 whose AVX-512 multiplies bf16 need about 60 seconds of CPU time for 10^12, gradients and optimiser included, so half a
-/// minute when nothing else runs; without bf16 about twice that.
+/// minute when nothing else runs; with AVX-512 but without bf16 (a Xeon of 2.5 GHz) some 200.
 const SPENT: [f64; 9] = [0.05, 0.15, 0.5, 1.2, 3.0, 6.0, 15.0, 40.0, 100.0];
 /// Longest training by effort, steps: small networks have learned what they can long before their share is spent.
 const MOST_STEPS: [u64; 9] = [800, 2_000, 8_000, 24_000, 48_000, 80_000, 120_000, 200_000, 300_000];

@@ -1,8 +1,8 @@
 //! The network on the CPU: the same function and gradient as [`crate::net::Net::forward`] under burn's autodiff, in one fused pass.
 //!
 //! A batch is cut into chunks that stay in cache; each chunk runs forwards and backwards on one thread. Autodiff tensors would write every
-//! intermediate of the whole batch to memory. There are two such passes: [`HostNet`] in f32, for every machine, and one in bf16 for those that
-//! multiply it twice as fast; [`gradient`] picks. The tests hold the first to autodiff number for number, and the second to its direction and
+//! intermediate of the whole batch to memory. There are two such passes: [`HostNet`] in f32, for every machine, and one in bf16 for those with
+//! AVX-512; [`gradient`] picks. The tests hold the first to autodiff number for number, and the second to its direction and
 //! length. Gradients of chunks are summed in order, so the number of threads changes nothing.
 
 #[cfg(target_arch = "x86_64")]
@@ -37,8 +37,8 @@ pub fn gradient<S: Sample>(
 ) -> (f64, usize, Vec<f32>) {
     let alphabet = alphabet.into();
     #[cfg(target_arch = "x86_64")]
-    if bfloat::suits(sampler.shape()) {
-        return bfloat::Bfloat::new(sampler.shape(), weights, rounded).gradient(sampler, planes, patches, alphabet);
+    if let Some(net) = bfloat::Bfloat::new(sampler.shape(), weights, rounded) {
+        return net.gradient(sampler, planes, patches, alphabet);
     }
     HostNet::new(sampler.shape(), weights, rounded).gradient(sampler, planes, patches, alphabet)
 }

@@ -1,4 +1,5 @@
-//! The fused pass in bf16, for machines with AVX-512 and `vdpbf16ps`: twice the multiplications an instruction, half the memory.
+//! The fused pass in bf16, for machines with AVX-512: half the memory, and twice the multiplications an instruction where they have `vdpbf16ps`.
+//! Those without multiply the same values as f32, in the same order.
 //!
 //! Inputs, residuals and rounded activations are integers of at most eight bits and therefore exact; so are rounded weights, whose steps
 //! multiply the sums. Floats that are rounded to bf16 are weights and activations before tuning, and gradients; sums are f32 everywhere. A chunk
@@ -23,7 +24,7 @@ use crate::net::NetShape;
 use crate::sample::{Patch, Sampler};
 use crate::weights::{Slot, Slots};
 use gather::Chunk;
-use kernel::{Finish, PairScratch, Pairs, SLACK, WIDE, gradient_rows};
+use kernel::{BlockScratch, Finish, Matrix, Multiply, SLACK, WIDE, gradient_rows};
 
 /// Most outputs of a head.
 const MOST_OUTPUTS: usize = 48;
@@ -37,9 +38,9 @@ const GROUPS: usize = 8;
 struct Packed {
     n_in: usize,
     columns: usize,
-    forwards: Pairs,
+    forwards: Matrix,
     /// Transposed, for the gradient by the inputs.
-    backwards: Pairs,
+    backwards: Matrix,
     /// Step of each column's weights; 1 if they are not rounded.
     scale: Vec<f32>,
     bias: Vec<f32>,
@@ -128,33 +129,27 @@ impl Layout {
 pub(super) struct Bfloat {
     layout: Layout,
     layers: Vec<Packed>,
+    multiply: Multiply,
     rounded: Option<Levels>,
     parameters: usize,
 }
 
-/// This pass can learn a network of the given shape on this machine.
-pub(super) fn suits(shape: &NetShape) -> bool {
-    able() && !shape.first.is_empty() && shape.outputs() <= MOST_OUTPUTS
-}
-
-/// The machine has the instructions.
-fn able() -> bool {
-    is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512bf16")
-}
-
 impl Bfloat {
-    /// Packs a network's parameters, as [`Slots`] places them.
-    pub(super) fn new(shape: &NetShape, weights: &[f32], rounded: Option<Levels>) -> Self {
+    /// Packs a network's parameters, as [`Slots`] places them; `None` where this pass cannot learn a network of the given shape on this machine.
+    pub(super) fn new(shape: &NetShape, weights: &[f32], rounded: Option<Levels>) -> Option<Self> {
+        let multiply = Multiply::best()?;
+        (!shape.first.is_empty() && shape.outputs() <= MOST_OUTPUTS).then(|| Self::packed(shape, weights, rounded, multiply))
+    }
+
+    /// `multiply` is one that the machine has.
+    fn packed(shape: &NetShape, weights: &[f32], rounded: Option<Levels>, multiply: Multiply) -> Self {
         let layout = Layout::new(shape);
         let layers = layout.layers.iter().enumerate().map(|(index, &(n_in, columns))| {
             let mut layer = Packed {
                 n_in,
                 columns,
-                forwards: Pairs::new(n_in, columns),
-                backwards: Pairs::new(columns, n_in),
+                forwards: Matrix::new(n_in, columns, multiply),
+                backwards: Matrix::new(columns, n_in, multiply),
                 scale: vec![1.0; columns],
                 bias: vec![0.0; columns],
             };
@@ -162,7 +157,7 @@ impl Bfloat {
             layer
         });
         let layers = layers.collect();
-        Self { layout, layers, rounded, parameters: Slots::new(shape).parameters }
+        Self { layout, layers, multiply, rounded, parameters: Slots::new(shape).parameters }
     }
 
     /// As [`super::HostNet::gradient`].
@@ -193,7 +188,7 @@ impl Bfloat {
                 }
                 let mut bits = 0.0;
                 for chunk in chunks {
-                    // SAFETY: whoever made a `Bfloat` asked `suits`.
+                    // SAFETY: whoever made a `Bfloat` asked for the instructions.
                     bits += unsafe { self.chunk(sampler, planes, chunk, alphabet, weight, &mut kept.1) };
                 }
                 (bits, self.unpack(&kept.1.gradient))
@@ -221,7 +216,7 @@ impl Bfloat {
     }
 
     /// Bits of one chunk; adds `weight` times their gradient to the scratch's.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn chunk<S: Sample>(
         &self,
         sampler: &Sampler,
@@ -233,7 +228,7 @@ impl Bfloat {
     ) -> f64 {
         let shape = sampler.shape();
         let (channels, layout) = (shape.channels, &self.layout);
-        let Scratch { chunk, first, second, hidden, seen, by_seen, by_features, outs, by_outs, by_hidden, by, pairs, gradient } = scratch;
+        let Scratch { chunk, first, second, hidden, seen, by_seen, by_features, outs, by_outs, by_hidden, by, blocks, gradient } = scratch;
         chunk.gather(sampler, planes, patches);
         let (around, core) = (chunk.around(), chunk.here.len());
 
@@ -326,14 +321,14 @@ impl Bfloat {
             let layer = &self.layers[joint + 1 + c];
             let by_out = &by_outs[c * layout.outputs..];
             let of = (&hidden.outputs[c * layout.hidden..], hidden_stride, layer.n_in);
-            kernel::add_weight_gradient(of, (by_out, out_stride, layer.columns), core, pairs, &mut gradient[joint + 1 + c]);
+            kernel::add_weight_gradient(self.multiply, of, (by_out, out_stride, layer.columns), core, blocks, &mut gradient[joint + 1 + c]);
             let open = &hidden.open[c * layout.hidden / WIDE..];
             let mut finish = Finish::Masked { open, open_stride: hidden_stride / WIDE, out: &mut by_hidden[c * layout.hidden..] };
             kernel::product(by_out, out_stride, core, &layer.backwards, &mut finish, hidden_stride);
         }
         let layer = &self.layers[joint];
         let of = (&state[..], state_stride, layer.n_in);
-        kernel::add_weight_gradient(of, (by_hidden, hidden_stride, layer.columns), core, pairs, &mut gradient[joint]);
+        kernel::add_weight_gradient(self.multiply, of, (by_hidden, hidden_stride, layer.columns), core, blocks, &mut gradient[joint]);
         // The gradient by the joint layer's inputs has columns for the residuals too, which nobody reads.
         let by_stride = layer.n_in.next_multiple_of(WIDE);
         room(&mut by[0], (core + SLACK) * by_stride);
@@ -351,7 +346,7 @@ impl Bfloat {
                     _ => (&second[index - 1].outputs, second[index - 1].stride),
                 };
                 let of = (&x[..], x_stride, layer.n_in);
-                kernel::add_weight_gradient(of, (now, stride, layer.columns), core, pairs, &mut gradient[layout.first + index]);
+                kernel::add_weight_gradient(self.multiply, of, (now, stride, layer.columns), core, blocks, &mut gradient[layout.first + index]);
                 let to = layer.n_in.next_multiple_of(WIDE);
                 let (out, mut finish);
                 if index > 0 {
@@ -396,7 +391,7 @@ impl Bfloat {
                 _ => (&first[index - 1].outputs, first[index - 1].stride),
             };
             let of = (&x[..], x_stride, layer.n_in);
-            kernel::add_weight_gradient(of, (now, stride, layer.columns), around, pairs, &mut gradient[index]);
+            kernel::add_weight_gradient(self.multiply, of, (now, stride, layer.columns), around, blocks, &mut gradient[index]);
             if index > 0 {
                 let to = layer.n_in.next_multiple_of(WIDE);
                 room(next, (around + SLACK) * to);
@@ -411,7 +406,7 @@ impl Bfloat {
     }
 
     /// A ReLU layer; its rows get `extra` columns for others to write.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn activate(&self, index: usize, input: &[u16], input_stride: usize, rows: usize, extra: usize, to: &mut Activated) {
         let layer = &self.layers[index];
         to.stride = layer.columns + extra;
@@ -447,7 +442,7 @@ struct Scratch {
     by_hidden: Vec<u16>,
     /// Gradients by a layer's sums, this one's and the next one's.
     by: [Vec<u16>; 2],
-    pairs: PairScratch,
+    blocks: BlockScratch,
     /// Sums of a group of chunks, layer by layer as packed, of shape `[gradient_rows(n_in), columns]`.
     gradient: Vec<Vec<f32>>,
 }

@@ -2,16 +2,16 @@
 #![allow(unsafe_code, reason = "masked loads; the mask ends where the image's row does")]
 
 use std::arch::x86_64::{
-    _mm256_maskz_loadu_epi8, _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16, _mm512_cvtne2ps_pbh,
-    _mm512_extracti64x4_epi64, _mm512_loadu_si512, _mm512_mask_storeu_epi16, _mm512_maskz_sub_epi16, _mm512_mul_ps, _mm512_permutexvar_epi16,
-    _mm512_set1_epi64, _mm512_set1_ps,
+    _mm256_maskz_loadu_epi8, _mm512_castps_si512, _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi16,
+    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16, _mm512_extracti64x4_epi64, _mm512_inserti64x4, _mm512_loadu_si512, _mm512_mask_storeu_epi16,
+    _mm512_maskz_sub_epi16, _mm512_mul_ps, _mm512_permutexvar_epi16, _mm512_set1_epi64, _mm512_set1_ps, _mm512_srli_epi32,
 };
 
 use kolmo_codec::context::Plane;
 use kolmo_codec::program::Tap;
 use kolmo_codec::sample::Sample;
 
-use super::kernel::SLACK;
+use super::kernel::{MOST_INPUTS, SLACK};
 use super::room;
 use crate::loss::lanes::{LANES, Targets};
 use crate::net::{NetShape, UNIT};
@@ -19,8 +19,6 @@ use crate::sample::{Patch, Sampler, steps_a_value, value};
 
 /// Samples that one load takes.
 const LOAD: usize = 32;
-/// Most inputs of a first stage: 255 taps of four channels, and what stands beside them.
-const MOST_INPUTS: usize = 1024 + 16;
 
 /// Neighbouring taps of one row that one load takes.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +54,7 @@ impl Chunk {
     }
 
     /// Takes patches in place of what was there.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     pub(super) fn gather<S: Sample>(&mut self, sampler: &Sampler, planes: &[Plane<S>], patches: &[Patch]) {
         let shape = sampler.shape();
         if self.stride == 0 {
@@ -78,7 +76,7 @@ impl Chunk {
     }
 
     /// Adds one patch, with the pixels around it that the second stage looks at.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn patch<S: Sample>(&mut self, sampler: &Sampler, plane: &Plane<S>, patch: &Patch) {
         let shape = sampler.shape();
         let (channels, (_, width)) = (shape.channels, plane.shape());
@@ -132,7 +130,7 @@ impl Chunk {
     }
 
     /// As [`Plane::gather`] of bytes, into a row of `windows`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn window<S: Sample>(&mut self, plane: &Plane<S>, y: usize, x: usize, bases: &[S::Base; 4], row: usize) {
         assert!(!S::DEEP);
         let bases = bases.map(|base| base.into() as i16);
@@ -164,7 +162,9 @@ impl Chunk {
                 let differences = _mm512_maskz_sub_epi16(inside, _mm512_cvtepu8_epi16(bytes), bases_of);
                 let low = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_castsi512_si256(differences))), scale);
                 let high = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64::<1>(differences))), scale);
-                let both = std::mem::transmute::<std::arch::x86_64::__m512bh, std::arch::x86_64::__m512i>(_mm512_cvtne2ps_pbh(high, low));
+                // Eight bits and a sign: the lower half of each is zero.
+                let halves = [low, high].map(|floats| _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(_mm512_castps_si512(floats))));
+                let both = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(halves[0]), halves[1]);
                 _mm512_mask_storeu_epi16(out.as_mut_ptr().add(at).cast(), ones(len), both);
             }
             at += len;
@@ -200,6 +200,7 @@ fn runs(taps: &[Tap], most: usize) -> Vec<Run> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kernel::Multiply;
     use super::*;
     use crate::effort::Plan;
     use crate::sample::Dice;
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn windows_and_targets_are_the_samplers() {
-        if !super::super::able() {
+        if Multiply::best().is_none() {
             return;
         }
         let mut dice = Dice::new(6);
@@ -221,7 +222,7 @@ mod tests {
                 let half = Patch { image: 0, y: height / 2, x: width / 2, height: height - height / 2, width: width - width / 2 };
                 let patches = [Patch { image: 0, y: 0, x: 0, height, width }, half];
                 let (batch, mut chunk) = (sampler.gather(&planes, &patches), Chunk::default());
-                // SAFETY: `able` asked for the instructions.
+                // SAFETY: `best` asked for the instructions.
                 unsafe { chunk.gather(&sampler, &planes, &patches) };
                 let float = |value: u16| f32::from_bits(u32::from(value) << 16);
                 assert_eq!(chunk.around(), batch.residuals.len() / channels);
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn deep_windows_and_targets_are_the_samplers_but_for_rounding() {
-        if !super::super::able() {
+        if Multiply::best().is_none() {
             return;
         }
         let mut dice = Dice::new(9);
@@ -259,7 +260,7 @@ mod tests {
             let sampler = Sampler::new(&shape, &follows(channels, None));
             let patches = [Patch { image: 0, y: 0, x: 0, height, width }];
             let (batch, mut chunk) = (sampler.gather(&planes, &patches), Chunk::default());
-            // SAFETY: `able` asked for the instructions.
+            // SAFETY: `best` asked for the instructions.
             unsafe { chunk.gather(&sampler, &planes, &patches) };
             let near = |value: u16, expected: f32| (f32::from_bits(u32::from(value) << 16) - expected).abs() <= expected.abs() / 256.0;
             for (row, expected) in chunk.windows.chunks_exact(chunk.stride).zip(batch.windows.chunks_exact(shape.inputs())) {

@@ -1,17 +1,20 @@
-//! Matrix products of bf16 pairs by AVX-512 (`vdpbf16ps`): twice the multiplications of f32 an instruction, sums in f32.
+//! Matrix products of bf16 by AVX-512, sums in f32.
 //!
-//! A matrix of shape `[rows, k]` is read in pairs along `k`; its partner is packed so that the pairs of sixteen columns are one register.
+//! A matrix of shape `[rows, k]` is read in pairs along `k`; its partner is packed so that the pairs of sixteen columns are one register, for `vdpbf16ps`, which
+//! multiplies both. Machines without it multiply one value after the other as f32 ([`Multiply::Singles`]), in the same order.
 //! Buffers hold [`SLACK`] rows more than are computed, so that every tile is whole.
 #![allow(clippy::needless_range_loop, reason = "one index runs through sums, columns and masks of a tile")]
 #![allow(unsafe_code, reason = "vector loads and stores through pointers; every slice's length is asserted first")]
 
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _CMP_GT_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_storeu_si256, _mm512_add_ps,
-    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_dpbf16_ps,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi16, _mm512_maskz_loadu_epi16, _mm512_maskz_mov_ps, _mm512_max_ps,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_roundscale_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
-    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m256i, __m512, __m512bh, __m512i, _CMP_GT_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_loadu_si256,
+    _mm256_maskz_loadu_epi16, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castpd_ps, _mm512_castps_pd,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_epi16, _mm512_maskz_loadu_epi16, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps,
+    _mm512_mul_ps, _mm512_roundscale_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_slli_epi32,
+    _mm512_srli_epi32, _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
+use std::cell::Cell;
 
 use crate::net::CEILING;
 
@@ -21,26 +24,61 @@ pub(super) const TILE: usize = 6;
 pub(super) const SLACK: usize = TILE - 1;
 /// Columns of a register.
 pub(super) const WIDE: usize = 16;
+/// Most inputs of a layer, padded: 255 taps of four channels, and what stands beside them.
+pub(super) const MOST_INPUTS: usize = 1024 + 32;
 /// Rows of a block whose weight gradient is summed before it goes back to memory.
 const BLOCK: usize = 64;
 
-/// A matrix of shape `[2 * pairs, columns]` as pairs of rows: shape `[pairs, columns, 2]`, columns padded to whole registers.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pairs {
-    pub(super) pairs: usize,
-    pub(super) columns: usize,
-    values: Vec<u16>,
+/// How bf16 values are multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Multiply {
+    /// Two by two, by `vdpbf16ps`.
+    Pairs,
+    /// One by one, as f32: machines with AVX-512 but without bf16.
+    Singles,
 }
 
-impl Pairs {
+impl Multiply {
+    /// The faster way of this machine; `None` if it has neither.
+    pub(super) fn best() -> Option<Self> {
+        let able = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl");
+        able.then(|| if is_x86_feature_detected!("avx512bf16") { Self::Pairs } else { Self::Singles })
+    }
+}
+
+/// A matrix of shape `[2 * pairs, columns]`, columns padded to whole registers, as what multiplies it wants it.
+#[derive(Debug, Clone)]
+pub(super) struct Matrix {
+    pub(super) pairs: usize,
+    pub(super) columns: usize,
+    values: Values,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    /// Shape `[pairs, columns, 2]`.
+    Pairs(Vec<u16>),
+    /// bf16 values as f32, shape `[2 * pairs, columns]`.
+    Singles(Vec<f32>),
+}
+
+impl Matrix {
     /// Zeros for at least `[rows, columns]`.
-    pub(super) fn new(rows: usize, columns: usize) -> Self {
+    pub(super) fn new(rows: usize, columns: usize, multiply: Multiply) -> Self {
         let (pairs, columns) = (rows.div_ceil(2), columns.next_multiple_of(WIDE));
-        Self { pairs, columns, values: vec![0; pairs * columns * 2] }
+        let values = match multiply {
+            Multiply::Pairs => Values::Pairs(vec![0; pairs * columns * 2]),
+            Multiply::Singles => Values::Singles(vec![0.0; pairs * columns * 2]),
+        };
+        Self { pairs, columns, values }
     }
 
     pub(super) fn set(&mut self, row: usize, column: usize, value: f32) {
-        self.values[(row / 2 * self.columns + column) * 2 + row % 2] = nearest_bf16(value);
+        let bits = nearest_bf16(value);
+        match &mut self.values {
+            Values::Pairs(values) => values[(row / 2 * self.columns + column) * 2 + row % 2] = bits,
+            Values::Singles(values) => values[row * self.columns + column] = f32::from_bits(u32::from(bits) << 16),
+        }
     }
 }
 
@@ -63,14 +101,14 @@ pub(super) enum Finish<'a> {
 }
 
 /// `a @ b` for `rows` rows of `a`, whose rows begin `a_stride` values apart; rows of the output `out_stride`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) fn product(a: &[u16], a_stride: usize, rows: usize, b: &Pairs, finish: &mut Finish<'_>, out_stride: usize) {
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(super) fn product(a: &[u16], a_stride: usize, rows: usize, b: &Matrix, finish: &mut Finish<'_>, out_stride: usize) {
     if rows == 0 {
         return;
     }
     let padded = rows.next_multiple_of(TILE);
     let reach = |stride: usize, width: usize| (padded - 1) * stride + width;
-    assert!(a.len() >= reach(a_stride, 2 * b.pairs) && b.values.len() == b.pairs * b.columns * 2);
+    assert!(a.len() >= reach(a_stride, 2 * b.pairs));
     let registers = b.columns / WIDE;
     let out_len = match finish {
         Finish::Linear { scale, bias, out } => {
@@ -88,19 +126,46 @@ pub(super) fn product(a: &[u16], a_stride: usize, rows: usize, b: &Pairs, finish
         Finish::Plain { out } => out.len(),
     };
     assert!(out_len >= reach(out_stride, b.columns));
+    match &b.values {
+        Values::Pairs(values) => {
+            assert!(values.len() == b.pairs * b.columns * 2);
+            // SAFETY: a matrix of pairs is made only where the machine has bf16; all lengths are asserted.
+            unsafe { product_of_pairs(a, a_stride, rows, (values, b.pairs, b.columns), finish, out_stride) }
+        }
+        Values::Singles(values) => {
+            assert!(values.len() == b.pairs * b.columns * 2 && b.pairs * 2 <= MOST_INPUTS);
+            // SAFETY: all lengths are asserted.
+            unsafe { product_of_singles(a, a_stride, rows, (values, b.pairs, b.columns), finish, out_stride) }
+        }
+    }
+}
+
+/// # Safety
+/// `a` has `rows` rows, in whole tiles, of `2 * pairs` values; `b` is as [`Values::Pairs`] says; the output has as many rows, `columns` wide.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn product_of_pairs(
+    a: &[u16],
+    a_stride: usize,
+    rows: usize,
+    (b, pairs, columns): (&[u16], usize, usize),
+    finish: &mut Finish<'_>,
+    out_stride: usize,
+) {
+    let registers = columns / WIDE;
     let groups = registers.div_ceil(4);
     let mut first = 0;
     for group in 0..groups {
         let wide = (registers - first).div_ceil(groups - group);
         for row in (0..rows).step_by(TILE) {
-            // SAFETY: the tile's rows and columns lie below the lengths asserted above.
+            // SAFETY: as the caller promises.
             unsafe {
-                let a = a.as_ptr().add(row * a_stride);
+                let (a, b) = (a.as_ptr().add(row * a_stride), b.as_ptr().add(first * WIDE * 2));
+                let to = (first, row, out_stride);
                 match wide {
-                    1 => tile_and_finish::<1>(a, a_stride, b, first, row, finish, out_stride),
-                    2 => tile_and_finish::<2>(a, a_stride, b, first, row, finish, out_stride),
-                    3 => tile_and_finish::<3>(a, a_stride, b, first, row, finish, out_stride),
-                    _ => tile_and_finish::<4>(a, a_stride, b, first, row, finish, out_stride),
+                    1 => settle::<1>(pair_sums(pairs, a, a_stride, b, columns * 2), to, finish),
+                    2 => settle::<2>(pair_sums(pairs, a, a_stride, b, columns * 2), to, finish),
+                    3 => settle::<3>(pair_sums(pairs, a, a_stride, b, columns * 2), to, finish),
+                    _ => settle::<4>(pair_sums(pairs, a, a_stride, b, columns * 2), to, finish),
                 }
             }
         }
@@ -109,22 +174,78 @@ pub(super) fn product(a: &[u16], a_stride: usize, rows: usize, b: &Pairs, finish
 }
 
 /// # Safety
-/// `a` has `TILE` rows of `2 * b.pairs` values; registers `first..first + C` of `b` and of the output's rows exist.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+/// As [`tile`], of sums that begin with nothing.
+#[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
-unsafe fn tile_and_finish<const C: usize>(
-    a: *const u16,
+unsafe fn pair_sums<const C: usize>(pairs: usize, a: *const u16, a_row: usize, b: *const u16, b_pair: usize) -> [[__m512; C]; TILE] {
+    let mut sums = [[_mm512_setzero_ps(); C]; TILE];
+    // SAFETY: as the caller promises.
+    unsafe { tile::<C>(pairs, a, a_row, 2, b, b_pair, &mut sums) };
+    sums
+}
+
+/// # Safety
+/// As [`product_of_pairs`], with `b` as [`Values::Singles`] says; at most [`MOST_INPUTS`] values a row of `a`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn product_of_singles(
+    a: &[u16],
     a_stride: usize,
-    b: &Pairs,
-    first: usize,
-    row: usize,
+    rows: usize,
+    (b, pairs, columns): (&[f32], usize, usize),
     finish: &mut Finish<'_>,
     out_stride: usize,
 ) {
+    thread_local! {
+        static LEFT: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    }
+    let mut left = LEFT.take();
+    left.resize(TILE * MOST_INPUTS, 0.0);
+    let registers = columns / WIDE;
+    let groups = registers.div_ceil(4);
+    for row in (0..rows).step_by(TILE) {
+        for (r, wide) in left.chunks_exact_mut(MOST_INPUTS).enumerate() {
+            widen(&a[(row + r) * a_stride..][..pairs * 2], wide);
+        }
+        let mut first = 0;
+        for group in 0..groups {
+            let wide = (registers - first).div_ceil(groups - group);
+            // SAFETY: as the caller promises; `left` has `TILE` rows of `MOST_INPUTS`.
+            unsafe {
+                let (a, b) = (left.as_ptr(), b.as_ptr().add(first * WIDE));
+                let to = (first, row, out_stride);
+                match wide {
+                    1 => settle::<1>(single_sums(pairs, a, b, columns), to, finish),
+                    2 => settle::<2>(single_sums(pairs, a, b, columns), to, finish),
+                    3 => settle::<3>(single_sums(pairs, a, b, columns), to, finish),
+                    _ => settle::<4>(single_sums(pairs, a, b, columns), to, finish),
+                }
+            }
+            first += wide;
+        }
+    }
+    LEFT.set(left);
+}
+
+/// # Safety
+/// As [`tile_of_singles`], of sums that begin with nothing and rows [`MOST_INPUTS`] apart.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn single_sums<const C: usize>(pairs: usize, a: *const f32, b: *const f32, b_row: usize) -> [[__m512; C]; TILE] {
+    let mut sums = [[_mm512_setzero_ps(); C]; TILE];
+    // SAFETY: as the caller promises.
+    unsafe { tile_of_singles::<C>(pairs, a, MOST_INPUTS, 1, b, b_row, &mut sums) };
+    sums
+}
+
+/// What becomes of a tile of sums: registers `first..first + C` of rows `row..row + TILE`.
+///
+/// # Safety
+/// They exist in the output, and whatever else `finish` names.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+unsafe fn settle<const C: usize>(sums: [[__m512; C]; TILE], (first, row, out_stride): (usize, usize, usize), finish: &mut Finish<'_>) {
     // SAFETY: as the caller promises.
     unsafe {
-        let mut sums = [[_mm512_setzero_ps(); C]; TILE];
-        tile::<C>(b.pairs, a, a_stride, 2, b.values.as_ptr().add(first * WIDE * 2), b.columns * 2, &mut sums);
         match finish {
             Finish::Linear { scale, bias, out } => {
                 for c in 0..C {
@@ -208,11 +329,47 @@ unsafe fn tile<const C: usize>(
     }
 }
 
-/// Blocks of rows as pairs, for [`add_weight_gradient`].
+/// The same of single values, those of a pair in the order of `vdpbf16ps`: `a` steps by `a_row` a row and `a_column` a value along `k`, `b` by `b_row`.
+///
+/// # Safety
+/// Every value that the steps reach exists, and sixteen a register of `b`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn tile_of_singles<const C: usize>(
+    pairs: usize,
+    a: *const f32,
+    a_row: usize,
+    a_column: usize,
+    b: *const f32,
+    b_row: usize,
+    sums: &mut [[__m512; C]; TILE],
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut s = *sums;
+        for p in 0..pairs {
+            for k in [2 * p + 1, 2 * p] {
+                let mut right = [_mm512_setzero_ps(); C];
+                for (c, right) in right.iter_mut().enumerate() {
+                    *right = _mm512_loadu_ps(b.add(k * b_row + c * WIDE));
+                }
+                for r in 0..TILE {
+                    let left = _mm512_set1_ps(*a.add(r * a_row + k * a_column));
+                    for c in 0..C {
+                        s[r][c] = _mm512_fmadd_ps(left, right[c], s[r][c]);
+                    }
+                }
+            }
+        }
+        *sums = s;
+    }
+}
+
+/// Blocks of rows as pairs or as single values, for [`add_weight_gradient`].
 #[derive(Debug, Default)]
-pub(super) struct PairScratch {
-    left: Vec<u16>,
-    right: Vec<u16>,
+pub(super) struct BlockScratch {
+    pairs: [Vec<u16>; 2],
+    singles: [Vec<f32>; 2],
 }
 
 /// Rows of the padded gradient of a layer with `n_in` inputs: weights, biases, and what fills the last tile.
@@ -221,48 +378,65 @@ pub(super) const fn gradient_rows(n_in: usize) -> usize {
 }
 
 /// `gradient += transpose([x, 1]) @ by` over `rows` rows; `x` of `n_in` values and `by` of `columns` values a row, the gradient of shape
-/// `[gradient_rows(n_in), columns]`. `columns` is a multiple of sixteen.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+/// `[gradient_rows(n_in), columns]`. `columns` is a multiple of sixteen. `multiply` is one that the machine has.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) fn add_weight_gradient(
+    multiply: Multiply,
     (x, x_stride, n_in): (&[u16], usize, usize),
     (by, by_stride, columns): (&[u16], usize, usize),
     rows: usize,
-    scratch: &mut PairScratch,
+    scratch: &mut BlockScratch,
     gradient: &mut [f32],
 ) {
     let tall = gradient_rows(n_in);
     assert!(columns.is_multiple_of(WIDE) && gradient.len() == tall * columns);
-    let registers = columns / WIDE;
-    let groups = registers.div_ceil(4);
     for start in (0..rows).step_by(BLOCK) {
         let now = BLOCK.min(rows - start);
-        pair_rows(&x[start * x_stride..], x_stride, n_in, now, &mut scratch.left, tall);
-        for pair in 0..now.div_ceil(2) {
-            let ones = &mut scratch.left[(pair * tall + n_in) * 2..][..2];
-            ones[0] = 0x3F80; // 1
-            ones[1] = if pair * 2 + 1 < now { 0x3F80 } else { 0 };
+        let (x, by) = ((&x[start * x_stride..], x_stride, n_in), (&by[start * by_stride..], by_stride, columns));
+        match multiply {
+            // SAFETY: as the caller says, the machine has bf16.
+            Multiply::Pairs => unsafe { add_block_of_pairs(x, by, now, &mut scratch.pairs, gradient, tall) },
+            Multiply::Singles => add_block_of_singles(x, by, now, &mut scratch.singles, gradient, tall),
         }
-        pair_rows(&by[start * by_stride..], by_stride, columns, now, &mut scratch.right, columns);
-        let pairs = now.div_ceil(2);
-        let mut first = 0;
-        for group in 0..groups {
-            let wide = (registers - first).div_ceil(groups - group);
-            for row in (0..tall).step_by(TILE) {
-                // SAFETY: `pair_rows` made `pairs` rows of `tall` and of `columns` pairs; the gradient's length is asserted.
-                unsafe {
-                    let a = scratch.left.as_ptr().add(row * 2);
-                    let b = scratch.right.as_ptr().add(first * WIDE * 2);
-                    let out = gradient.as_mut_ptr().add(row * columns + first * WIDE);
-                    match wide {
-                        1 => add_tile::<1>(pairs, a, tall * 2, b, columns * 2, out, columns),
-                        2 => add_tile::<2>(pairs, a, tall * 2, b, columns * 2, out, columns),
-                        3 => add_tile::<3>(pairs, a, tall * 2, b, columns * 2, out, columns),
-                        _ => add_tile::<4>(pairs, a, tall * 2, b, columns * 2, out, columns),
-                    }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+fn add_block_of_pairs(
+    (x, x_stride, n_in): (&[u16], usize, usize),
+    (by, by_stride, columns): (&[u16], usize, usize),
+    rows: usize,
+    [left, right]: &mut [Vec<u16>; 2],
+    gradient: &mut [f32],
+    tall: usize,
+) {
+    pair_rows(x, x_stride, n_in, rows, left, tall);
+    let pairs = rows.div_ceil(2);
+    for pair in 0..pairs {
+        let ones = &mut left[(pair * tall + n_in) * 2..][..2];
+        ones[0] = 0x3F80; // 1
+        ones[1] = if pair * 2 + 1 < rows { 0x3F80 } else { 0 };
+    }
+    pair_rows(by, by_stride, columns, rows, right, columns);
+    let registers = columns / WIDE;
+    let groups = registers.div_ceil(4);
+    let mut first = 0;
+    for group in 0..groups {
+        let wide = (registers - first).div_ceil(groups - group);
+        for row in (0..tall).step_by(TILE) {
+            // SAFETY: `pair_rows` made `pairs` rows of `tall` and of `columns` pairs; the gradient has `tall` rows of `columns`.
+            unsafe {
+                let (a, b) = (left.as_ptr().add(row * 2), right.as_ptr().add(first * WIDE * 2));
+                let out = gradient.as_mut_ptr().add(row * columns + first * WIDE);
+                match wide {
+                    1 => add_pairs::<1>(pairs, a, tall * 2, b, columns * 2, out, columns),
+                    2 => add_pairs::<2>(pairs, a, tall * 2, b, columns * 2, out, columns),
+                    3 => add_pairs::<3>(pairs, a, tall * 2, b, columns * 2, out, columns),
+                    _ => add_pairs::<4>(pairs, a, tall * 2, b, columns * 2, out, columns),
                 }
             }
-            first += wide;
         }
+        first += wide;
     }
 }
 
@@ -270,22 +444,129 @@ pub(super) fn add_weight_gradient(
 /// As [`tile`]; `out` has `TILE` rows of `C` registers.
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
-unsafe fn add_tile<const C: usize>(pairs: usize, a: *const u16, a_pair: usize, b: *const u16, b_pair: usize, out: *mut f32, out_stride: usize) {
+unsafe fn add_pairs<const C: usize>(pairs: usize, a: *const u16, a_pair: usize, b: *const u16, b_pair: usize, out: *mut f32, out_stride: usize) {
     // SAFETY: as the caller promises.
     unsafe {
-        let mut sums = [[_mm512_setzero_ps(); C]; TILE];
-        for (r, row) in sums.iter_mut().enumerate() {
-            for (c, sum) in row.iter_mut().enumerate() {
-                *sum = _mm512_loadu_ps(out.add(r * out_stride + c * WIDE));
-            }
-        }
+        let mut sums = load::<C>(out, out_stride);
         tile::<C>(pairs, a, 2, a_pair, b, b_pair, &mut sums);
-        for (r, row) in sums.iter().enumerate() {
-            for (c, &sum) in row.iter().enumerate() {
-                _mm512_storeu_ps(out.add(r * out_stride + c * WIDE), sum);
-            }
+        store::<C>(&sums, out, out_stride);
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn add_block_of_singles(
+    (x, x_stride, n_in): (&[u16], usize, usize),
+    (by, by_stride, columns): (&[u16], usize, usize),
+    rows: usize,
+    [left, right]: &mut [Vec<f32>; 2],
+    gradient: &mut [f32],
+    tall: usize,
+) {
+    let even = rows.next_multiple_of(2);
+    // Whole registers are written: those of the last row too.
+    for (to, width) in [(&mut *left, tall), (&mut *right, columns)] {
+        let len = even * width + WIDE;
+        if to.len() < len {
+            to.resize(len, 0.0);
         }
     }
+    for row in 0..rows {
+        widen(&x[row * x_stride..][..n_in], &mut left[row * tall..]);
+        left[row * tall + n_in] = 1.0;
+        widen(&by[row * by_stride..][..columns], &mut right[row * columns..]);
+    }
+    // A missing last row counts as zeros.
+    left[rows * tall..even * tall].fill(0.0);
+    right[rows * columns..even * columns].fill(0.0);
+    let registers = columns / WIDE;
+    let groups = registers.div_ceil(4);
+    let mut first = 0;
+    for group in 0..groups {
+        let wide = (registers - first).div_ceil(groups - group);
+        for row in (0..tall).step_by(TILE) {
+            // SAFETY: `even` rows of `tall` and of `columns` values; the gradient has `tall` rows of `columns`.
+            unsafe {
+                let (a, b) = (left.as_ptr().add(row), right.as_ptr().add(first * WIDE));
+                let out = gradient.as_mut_ptr().add(row * columns + first * WIDE);
+                match wide {
+                    1 => add_singles::<1>(even / 2, a, tall, b, columns, out),
+                    2 => add_singles::<2>(even / 2, a, tall, b, columns, out),
+                    3 => add_singles::<3>(even / 2, a, tall, b, columns, out),
+                    _ => add_singles::<4>(even / 2, a, tall, b, columns, out),
+                }
+            }
+        }
+        first += wide;
+    }
+}
+
+/// # Safety
+/// As [`tile_of_singles`]; `out` has `TILE` rows of `C` registers, `columns` apart as those of `b`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn add_singles<const C: usize>(pairs: usize, a: *const f32, a_column: usize, b: *const f32, columns: usize, out: *mut f32) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut sums = load::<C>(out, columns);
+        tile_of_singles::<C>(pairs, a, 1, a_column, b, columns, &mut sums);
+        store::<C>(&sums, out, columns);
+    }
+}
+
+/// # Safety
+/// `from` has `TILE` rows of `C` registers.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn load<const C: usize>(from: *const f32, stride: usize) -> [[__m512; C]; TILE] {
+    let mut sums = [[_mm512_setzero_ps(); C]; TILE];
+    for (r, row) in sums.iter_mut().enumerate() {
+        for (c, sum) in row.iter_mut().enumerate() {
+            // SAFETY: as the caller promises.
+            *sum = unsafe { _mm512_loadu_ps(from.add(r * stride + c * WIDE)) };
+        }
+    }
+    sums
+}
+
+/// # Safety
+/// `to` has `TILE` rows of `C` registers.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn store<const C: usize>(sums: &[[__m512; C]; TILE], to: *mut f32, stride: usize) {
+    for (r, row) in sums.iter().enumerate() {
+        for (c, &sum) in row.iter().enumerate() {
+            // SAFETY: as the caller promises.
+            unsafe { _mm512_storeu_ps(to.add(r * stride + c * WIDE), sum) };
+        }
+    }
+}
+
+/// bf16 values as f32; whole registers of `to` are written.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+fn widen(from: &[u16], to: &mut [f32]) {
+    assert!(to.len() >= from.len().next_multiple_of(WIDE));
+    let whole = from.len() / WIDE * WIDE;
+    // SAFETY: the last load is masked to what is left of `from`, the others take what is there; the length of `to` is asserted.
+    unsafe {
+        let (from_at, to_at) = (from.as_ptr(), to.as_mut_ptr());
+        let mut at = 0;
+        while at < whole {
+            _mm512_storeu_ps(to_at.add(at), as_f32(_mm256_loadu_si256(from_at.add(at).cast())));
+            at += WIDE;
+        }
+        if at < from.len() {
+            let mask = u16::MAX >> (WIDE - (from.len() - at));
+            _mm512_storeu_ps(to_at.add(at), as_f32(_mm256_maskz_loadu_epi16(mask, from_at.add(at).cast())));
+        }
+    }
+}
+
+/// Sixteen bf16 values as f32.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn as_f32(values: __m256i) -> __m512 {
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(values)))
 }
 
 /// Rows two by two, value beside value: `out` gets shape `[rows / 2, out_width, 2]`; a missing last row counts as zeros.
@@ -352,8 +633,8 @@ pub(super) fn add(values: &[u16], sums: &mut [f32]) {
         let mask = u16::MAX >> (WIDE - (values.len() - at).min(WIDE));
         // SAFETY: the load is masked to what is left of `values`; the length of `sums` is asserted.
         unsafe {
-            let part = std::arch::x86_64::_mm256_maskz_loadu_epi16(mask, values.as_ptr().add(at).cast());
-            let wide = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(part)));
+            let part = _mm256_maskz_loadu_epi16(mask, values.as_ptr().add(at).cast());
+            let wide = as_f32(part);
             let to = sums.as_mut_ptr().add(at);
             _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), wide));
         }
@@ -361,7 +642,7 @@ pub(super) fn add(values: &[u16], sums: &mut [f32]) {
 }
 
 /// `sums` as bf16 where `open` has a bit, else 0: one register of `open` for each sixteen.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 pub(super) fn mask_row(sums: &[f32], open: &[u16], out: &mut [u16]) {
     assert!(sums.len() == open.len() * WIDE && out.len() >= sums.len());
@@ -391,7 +672,7 @@ pub(super) fn columns(rows: &[f32], stride: usize, out: &mut [[f32; WIDE]]) {
 }
 
 /// Sixteen columns of sixteen values as rows of bf16, `stride` apart.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 pub(super) fn rows_bf16(columns: &[[f32; WIDE]], out: &mut [u16], stride: usize) {
     assert!(columns.len() == WIDE && out.len() >= (WIDE - 1) * stride + WIDE);
@@ -439,15 +720,18 @@ fn transpose(r: [__m512; 16]) -> [__m512; 16] {
     out
 }
 
+/// Stores the nearest bf16 values, as [`nearest_bf16`] does.
+///
 /// # Safety
 /// Sixteen values fit at `out`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 unsafe fn store_bf16(out: *mut u16, value: __m512) {
-    // SAFETY: a `__m256bh` is 32 bytes; the caller promises the room.
-    unsafe {
-        _mm256_storeu_si256(out.cast(), std::mem::transmute::<std::arch::x86_64::__m256bh, std::arch::x86_64::__m256i>(_mm512_cvtneps_pbh(value)))
-    }
+    let bits = _mm512_castps_si512(value);
+    let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+    let nearest = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+    // SAFETY: the caller promises the room.
+    unsafe { _mm256_storeu_si256(out.cast(), _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(nearest))) }
 }
 
 #[target_feature(enable = "avx512f")]

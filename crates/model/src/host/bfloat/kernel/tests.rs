@@ -16,21 +16,29 @@ fn float(value: u16) -> f32 {
     f32::from_bits(u32::from(value) << 16)
 }
 
-/// The machine has the instructions; without them there is nothing to test.
+/// The ways that this machine has.
+fn ways() -> Vec<Multiply> {
+    let mut ways = vec![Multiply::Pairs, Multiply::Singles];
+    match Multiply::best() {
+        Some(Multiply::Pairs) => ways,
+        Some(Multiply::Singles) => ways.split_off(1),
+        None => vec![],
+    }
+}
+
+/// The machine has AVX-512; without there is nothing to test.
 fn able() -> bool {
-    crate::host::bfloat::able()
+    Multiply::best().is_some()
 }
 
 #[test]
 fn products_equal_their_definition() {
-    if !able() {
-        return;
-    }
     let mut dice = Dice::new(3);
-    for (rows, n_in, n_out) in [(1, 1, 1), (6, 5, 16), (13, 62, 64), (20, 33, 97), (7, 172, 48)] {
+    let shapes = [(1, 1, 1), (6, 5, 16), (13, 62, 64), (20, 33, 97), (7, 172, 48)];
+    for (multiply, (rows, n_in, n_out)) in ways().into_iter().flat_map(|way| shapes.map(|shape| (way, shape))) {
         let (a, w) = (numbers(&mut dice, rows * n_in), numbers(&mut dice, n_in * n_out));
         let bias: Vec<f32> = numbers(&mut dice, n_out.next_multiple_of(WIDE)).iter().map(|b| b + 0.5).collect();
-        let mut b = Pairs::new(n_in, n_out);
+        let mut b = Matrix::new(n_in, n_out, multiply);
         for i in 0..n_in * n_out {
             b.set(i / n_out, i % n_out, w[i]);
         }
@@ -45,7 +53,7 @@ fn products_equal_their_definition() {
         let (mut relu, mut masked) = (vec![0u16; (rows + SLACK) * columns], vec![0u16; (rows + SLACK) * columns]);
         let registers = columns / WIDE;
         let mut open = vec![0u16; (rows + SLACK) * registers];
-        // SAFETY: `able` asked for the instructions.
+        // SAFETY: `ways` asked for the instructions.
         unsafe {
             let mut finish = Finish::Linear { scale: &scale, bias: &bias, out: &mut linear };
             product(&input, stride, rows, &b, &mut finish, columns);
@@ -68,17 +76,15 @@ fn products_equal_their_definition() {
 
 #[test]
 fn weight_gradients_equal_their_definition() {
-    if !able() {
-        return;
-    }
     let mut dice = Dice::new(4);
     // The scratch goes from shape to shape with what the last one left.
-    let mut scratch = PairScratch::default();
-    for (rows, n_in, columns) in [(1, 1, 16), (64, 62, 64), (65, 33, 96), (200, 172, 16), (131, 5, 80)] {
+    let mut scratch = BlockScratch::default();
+    let shapes = [(1, 1, 16), (64, 62, 64), (65, 33, 96), (200, 172, 16), (131, 5, 80)];
+    for (multiply, (rows, n_in, columns)) in ways().into_iter().flat_map(|way| shapes.map(|shape| (way, shape))) {
         let (x, by) = (numbers(&mut dice, rows * n_in), numbers(&mut dice, rows * columns));
         let mut gradient = vec![2f32; gradient_rows(n_in) * columns];
-        // SAFETY: `able` asked for the instructions.
-        unsafe { add_weight_gradient((&bf16(&x), n_in, n_in), (&bf16(&by), columns, columns), rows, &mut scratch, &mut gradient) };
+        // SAFETY: `ways` asked for the instructions.
+        unsafe { add_weight_gradient(multiply, (&bf16(&x), n_in, n_in), (&bf16(&by), columns, columns), rows, &mut scratch, &mut gradient) };
         for i in 0..=n_in {
             for o in 0..columns {
                 let input = |r: usize| if i < n_in { x[r * n_in + i] } else { 1.0 };
