@@ -141,6 +141,14 @@ pub(super) fn product(a: &[u16], a_stride: usize, rows: usize, b: &Matrix, finis
     }
 }
 
+/// Columns in groups of up to four registers, as many as a tile has room for and as even as can be: the first register of each, and how many.
+fn groups(columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    let registers = columns / WIDE;
+    let count = registers.div_ceil(4);
+    let first = move |group: usize| group * registers / count;
+    (0..count).map(move |group| (first(group), first(group + 1) - first(group)))
+}
+
 /// # Safety
 /// `a` has `rows` rows, in whole tiles, of `2 * pairs` values; `b` is as [`Values::Pairs`] says; the output has as many rows, `columns` wide.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
@@ -152,11 +160,7 @@ unsafe fn product_of_pairs(
     finish: &mut Finish<'_>,
     out_stride: usize,
 ) {
-    let registers = columns / WIDE;
-    let groups = registers.div_ceil(4);
-    let mut first = 0;
-    for group in 0..groups {
-        let wide = (registers - first).div_ceil(groups - group);
+    for (first, wide) in groups(columns) {
         for row in (0..rows).step_by(TILE) {
             // SAFETY: as the caller promises.
             unsafe {
@@ -170,7 +174,6 @@ unsafe fn product_of_pairs(
                 }
             }
         }
-        first += wide;
     }
 }
 
@@ -201,15 +204,11 @@ unsafe fn product_of_singles(
     }
     let mut left = LEFT.take();
     left.resize(TILE * MOST_INPUTS, 0.0);
-    let registers = columns / WIDE;
-    let groups = registers.div_ceil(4);
     for row in (0..rows).step_by(TILE) {
         for (r, wide) in left.chunks_exact_mut(MOST_INPUTS).enumerate() {
             widen(&a[(row + r) * a_stride..][..pairs * 2], wide);
         }
-        let mut first = 0;
-        for group in 0..groups {
-            let wide = (registers - first).div_ceil(groups - group);
+        for (first, wide) in groups(columns) {
             // SAFETY: as the caller promises; `left` has `TILE` rows of `MOST_INPUTS`.
             unsafe {
                 let (a, b) = (left.as_ptr(), b.as_ptr().add(first * WIDE));
@@ -221,7 +220,6 @@ unsafe fn product_of_singles(
                     _ => settle::<4>(single_sums(pairs, a, b, columns), to, finish),
                 }
             }
-            first += wide;
         }
     }
     LEFT.set(left);

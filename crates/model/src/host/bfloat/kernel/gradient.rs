@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::{Multiply, TILE, WIDE, tile, tile_of_singles, widen};
+use super::{Multiply, TILE, WIDE, groups, tile, tile_of_singles, widen};
 
 /// Rows of a block whose weight gradient is summed before it goes back to memory.
 const BLOCK: usize = 64;
@@ -64,11 +64,7 @@ fn add_block_of_pairs(
         ones[1] = if pair * 2 + 1 < rows { 0x3F80 } else { 0 };
     }
     pair_rows(by, by_stride, columns, rows, right, columns);
-    let registers = columns / WIDE;
-    let groups = registers.div_ceil(4);
-    let mut first = 0;
-    for group in 0..groups {
-        let wide = (registers - first).div_ceil(groups - group);
+    for (first, wide) in groups(columns) {
         for row in (0..tall).step_by(TILE) {
             // SAFETY: `pair_rows` made `pairs` rows of `tall` and of `columns` pairs; the gradient has `tall` rows of `columns`.
             unsafe {
@@ -82,7 +78,6 @@ fn add_block_of_pairs(
                 }
             }
         }
-        first += wide;
     }
 }
 
@@ -124,11 +119,7 @@ fn add_block_of_singles(
     // A missing last row counts as zeros.
     left[rows * tall..even * tall].fill(0.0);
     right[rows * columns..even * columns].fill(0.0);
-    let registers = columns / WIDE;
-    let groups = registers.div_ceil(4);
-    let mut first = 0;
-    for group in 0..groups {
-        let wide = (registers - first).div_ceil(groups - group);
+    for (first, wide) in groups(columns) {
         for row in (0..tall).step_by(TILE) {
             // SAFETY: `even` rows of `tall` and of `columns` values; the gradient has `tall` rows of `columns`.
             unsafe {
@@ -142,7 +133,6 @@ fn add_block_of_singles(
                 }
             }
         }
-        first += wide;
     }
 }
 

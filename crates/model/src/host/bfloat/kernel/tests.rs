@@ -18,10 +18,9 @@ fn float(value: u16) -> f32 {
 
 /// The ways that this machine has.
 fn ways() -> Vec<Multiply> {
-    let mut ways = vec![Multiply::Pairs, Multiply::Singles];
     match Multiply::best() {
-        Some(Multiply::Pairs) => ways,
-        Some(Multiply::Singles) => ways.split_off(1),
+        Some(Multiply::Pairs) => vec![Multiply::Pairs, Multiply::Singles],
+        Some(Multiply::Singles) => vec![Multiply::Singles],
         None => vec![],
     }
 }
