@@ -139,3 +139,20 @@ fn short_rows_are_copied_added_and_masked() {
         }
     }
 }
+
+#[test]
+fn what_is_stored_has_no_denormal_products() {
+    if !able() {
+        return;
+    }
+    let exponents = [-149, -126, -100, -64, -63, -62, 0, 40];
+    let values: Vec<f32> = exponents.iter().flat_map(|&e| [1.0, -1.0].map(|sign| sign * 2f32.powi(e))).collect();
+    assert_eq!(values.len(), WIDE);
+    let mut stored = vec![7u16; WIDE];
+    // SAFETY: `able` asked for the instructions.
+    unsafe { mask_row(&values, &[u16::MAX], &mut stored) };
+    for (&value, &stored) in values.iter().zip(&stored) {
+        assert_eq!(float(stored), if value.abs() < 2f32.powi(-63) { 0.0 } else { value });
+        assert!(stored == 0 || (float(stored) * float(stored)).is_normal());
+    }
+}
