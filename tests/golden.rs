@@ -25,7 +25,7 @@ use kolmo_codec::program::Program;
 use kolmo_data::digest::{of_bytes, of_image};
 use kolmo_data::layout::Image;
 use kolmo_data::open::{OpenLimits, Opened, open};
-use refused::{LIMITS, damaged, refused};
+use refused::{LIMITS, damaged, paths, refused};
 use serde_json::{Value, json};
 
 fn folder(name: &str) -> PathBuf {
@@ -150,6 +150,17 @@ fn what_must_be_refused_is_refused_as_ever() {
     for (name, answer) in index {
         let (kind, says) = (answer["kind"].as_str().expect("a kind"), answer["says"].as_str().expect("words"));
         wrong.extend(wrong_answer(&folder("golden_reject").join(name), name, (kind, says), &LIMITS, &room.at("out")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn paths_that_lead_astray_are_refused() {
+    let room = Room::new();
+    let mut wrong = Vec::new();
+    for (name, kind, says, bytes) in paths() {
+        fs::write(room.at("x.kolmo"), bytes).expect("an archive");
+        wrong.extend(wrong_answer(&room.at("x.kolmo"), name, (&format!("{kind:?}"), says), &LIMITS, &room.at("out")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -357,6 +368,9 @@ fn make_missing() {
     converted.samples[30..33].copy_from_slice(&[1, 200, 90]);
     let program = corpus::program::by_hand_of(Colour::PhotoCd);
     make_of_sound("v1.6_colour", about, || corpus::archive::of_one(Method::Adaptive, &program, &converted));
+
+    let about = "Three JPEG files: progressive, CMYK, and one that is cut off and kept as bytes (format 1.7).";
+    make_of_sound("v1.7_jpeg", about, corpus::archive::of_jpegs);
 
     let reject = folder("golden_reject");
     let mut index = fs::read(reject.join("index.json")).map_or_else(|_| json!({}), |bytes| serde_json::from_slice(&bytes).expect("JSON"));

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use corpus::archive::{Sound, of_images, of_numbers, outcomes, read, small, small_by};
+use corpus::archive::{Sound, of_images, of_jpegs, of_numbers, outcomes, read, small, small_by};
 use corpus::file::pnm;
 use corpus::forge::{Column, Columns, Sections, blocks_of, resealed, run, varint};
 use corpus::picture::{Noise, texture};
@@ -154,7 +154,7 @@ fn flipped(bytes: &[u8], at: usize, bit: usize) -> Vec<u8> {
 #[test]
 fn every_prefix_is_truncated() {
     let _guard = among_others();
-    for sound in [&tiny(), &lanes(), &references(), &deep(), learned(), &of_numbers()] {
+    for sound in [&tiny(), &lanes(), &references(), &deep(), learned(), &of_numbers(), &of_jpegs()] {
         for cut in 0..sound.bytes.len() {
             let error = read(&sound.bytes[..cut], &LIMITS).expect_err("half an archive");
             assert_eq!(error.kind(), kolmo_codec::ErrorKind::Truncated, "cut at {cut}: {error}");
@@ -165,7 +165,7 @@ fn every_prefix_is_truncated() {
 #[test]
 fn every_bit_flip_is_noticed() {
     let _guard = among_others();
-    for sound in [&tiny(), &lanes(), &references(), &deep(), learned(), &of_numbers()] {
+    for sound in [&tiny(), &lanes(), &references(), &deep(), learned(), &of_numbers(), &of_jpegs()] {
         let contents = contents(sound);
         (0..sound.bytes.len() * 8).into_par_iter().for_each(|bit| {
             let bad = flipped(&sound.bytes, bit / 8, bit % 8);
@@ -178,8 +178,8 @@ fn every_bit_flip_is_noticed() {
 fn flips_behind_a_right_digest_never_lie() {
     let _guard = among_others();
     let mut noise = Noise::new(1);
-    let (tiny, lanes, references, learned, numbers) = (tiny(), lanes(), references(), learned(), of_numbers());
-    let every = [&tiny, &lanes, &references, &numbers].into_iter().flat_map(|sound| (0..sound.bytes.len() * 8).map(move |bit| (sound, bit)));
+    let (tiny, lanes, references, learned, numbers, jpegs) = (tiny(), lanes(), references(), learned(), of_numbers(), of_jpegs());
+    let every = [&tiny, &lanes, &references, &numbers, &jpegs].into_iter().flat_map(|sound| (0..sound.bytes.len() * 8).map(move |bit| (sound, bit)));
     let some = (0..learned.bytes.len()).map(|byte| (learned, byte * 8 + noise.below(8) as usize));
     let flips: Vec<(&Sound, usize)> = every.chain(some).collect();
     let passed: usize = flips

@@ -8,6 +8,8 @@ mod checkpoint;
 mod colour;
 #[allow(dead_code, reason = "each test of promises uses a part of the corpus")]
 mod corpus;
+#[path = "roundtrip/jpeg.rs"]
+mod jpeg;
 
 use std::fs;
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::path::Path;
 
 use kolmo_codec::block::Method;
 use kolmo_codec::block::{self, ImageRef, Reference};
 use kolmo_codec::container::{BlockCoding, Content, Fidelity, Item, Reader, RecipeBook, Writer, block_digest};
 use kolmo_codec::general::{self, GeneralMethod};
+use kolmo_codec::jpeg;
 use kolmo_codec::limits::Limits;
 use kolmo_codec::numbers::{self, Form, Span};
 use kolmo_codec::program::Program;
@@ -19,6 +21,7 @@ use super::checkpoint::{bf16_bytes, f32_bytes, weights};
 use super::file::{LIBPNG, png, png_recipe};
 use super::picture::texture;
 use super::program::coded;
+use super::room::files;
 
 /// An archive and what is in it.
 #[derive(Debug, Clone)]
@@ -87,14 +90,33 @@ pub(crate) fn of_numbers() -> Sound {
     let (bytes, single) = (Form::Bytes, Form::Float32);
     let spans = [span(bytes, 8), span(single, 360), span(single, 60), span(single, 360), span(bytes, 8), span(Form::Float16, 600)];
     let coded = numbers::encode(&files.concat(), &spans).expect("spans make up the bytes");
+    of_general(GeneralMethod::Numbers, &coded, ["a.safetensors", "b.npy"].map(str::to_owned).into_iter().zip(files).collect())
+}
+
+/// JPEG files of some kinds, small ones, by name: drawn by a formula, written by libjpeg-turbo and Pillow.
+pub(crate) fn jpegs() -> BTreeMap<String, Vec<u8>> {
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/jpeg"))
+}
+
+/// Two JPEG files, and one that is cut off, in a block of their own.
+pub(crate) fn of_jpegs() -> Sound {
+    let files: BTreeMap<String, Vec<u8>> =
+        jpegs().into_iter().filter(|(name, _)| ["cmyk.jpg", "cut.jpg", "progressive_422.jpg"].contains(&name.as_str())).collect();
+    let lengths: Vec<u64> = files.values().map(|file| file.len() as u64).collect();
+    let raw: Vec<u8> = files.values().flatten().copied().collect();
+    let coded = jpeg::encode(&raw, &lengths).expect("lengths make up the bytes").expect("two of them come apart");
+    assert_eq!(coded.as_bytes, 1);
+    of_general(GeneralMethod::Jpeg, &coded.bytes, files)
+}
+
+/// An archive of one general block that holds these files.
+fn of_general(method: GeneralMethod, coded: &[u8], files: BTreeMap<String, Vec<u8>>) -> Sound {
     let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[]).expect("no Program");
-    let digests = files.each_ref().map(|file| of_bytes(file).0);
-    let block = writer.block(BlockCoding::General(GeneralMethod::Numbers), &coded, block_digest(&coded, &digests)).expect("a block");
-    let names = ["a.safetensors", "b.npy"];
-    let item = |(name, file): (&str, &Vec<u8>)| Item { path: name.to_owned(), content: Content::General { block, bytes: file.len() as u64 } };
-    let items = names.into_iter().zip(&files).map(item);
-    let (out, _) = writer.finish(items, &RecipeBook::default(), 0).expect("an archive");
-    Sound { bytes: out.into_inner(), files: names.map(str::to_owned).into_iter().zip(files).collect() }
+    let digests: Vec<[u8; 32]> = files.values().map(|file| of_bytes(file).0).collect();
+    let block = writer.block(BlockCoding::General(method), coded, block_digest(coded, &digests)).expect("a block");
+    let item = |(name, file): (&String, &Vec<u8>)| Item { path: name.clone(), content: Content::General { block, bytes: file.len() as u64 } };
+    let (out, _) = writer.finish(files.iter().map(item), &RecipeBook::default(), 0).expect("an archive");
+    Sound { bytes: out.into_inner(), files }
 }
 
 pub(crate) fn image_ref(image: &Image) -> ImageRef<'_> {

@@ -13,17 +13,20 @@
     reason = "tables are as large as their indices, planes are checked before the walk, and ranges of sums are stated beside them"
 )]
 
-mod context;
+pub(crate) mod context;
 mod counter;
 mod expert;
 mod fit;
 mod lane;
 pub(crate) mod logit;
-mod mixer;
+pub(crate) mod mixer;
 mod seen;
 mod view;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::prefetch;
 
 use crate::block::{BATCH, References};
 use crate::cdf::GROUP;
@@ -68,7 +71,7 @@ pub(crate) struct Adaptive {
     stretch: Box<[i16; 4096]>,
     rates: Box<[i32; 64]>,
     table: Table,
-    mixers: [Mixer; KINDS],
+    mixers: [Mixer<INPUTS>; KINDS],
     /// For each channel and level, how often the Program was wrong of late where it was sure, unit 2^-16.
     doubts: [i32; MAX_CHANNELS * 8],
     fits: Fits,

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::against::{self, Base};
 use crate::container::PIECE_BYTES;
+use crate::jpeg;
 use crate::limits::Budget;
 use crate::numbers;
 
@@ -17,6 +18,8 @@ pub enum GeneralMethod {
     Numbers,
     /// The same, some of them as differences to those of a base; see [`crate::against`].
     Against,
+    /// JPEG files, their coefficients coded anew; see [`crate::jpeg`].
+    Jpeg,
 }
 
 /// zstd's level: the densest that keeps decoding memory at the size of the block.
@@ -80,7 +83,7 @@ pub fn decode_into(
     const WHAT: &str = "general block";
     budget.take(WHAT, raw_len, 1)?;
     let wanted = usize::try_from(raw_len).map_err(|_| Error::LimitExceeded { what: WHAT, limit: budget.left() })?;
-    if !matches!(method, GeneralMethod::Numbers | GeneralMethod::Against) {
+    if matches!(method, GeneralMethod::Stored | GeneralMethod::Zstd) {
         raw.clear();
     } else if raw_len > PIECE_BYTES {
         return Err(Error::corrupt(WHAT));
@@ -99,6 +102,10 @@ pub fn decode_into(
         GeneralMethod::Against => {
             raw.resize(wanted, 0);
             against::decode_to(bytes, raw, base, budget)?;
+        }
+        GeneralMethod::Jpeg => {
+            raw.clear();
+            jpeg::decode_to(bytes, wanted, raw, budget)?;
         }
     }
     if raw.len() == wanted { Ok(()) } else { Err(Error::corrupt(WHAT)) }

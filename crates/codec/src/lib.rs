@@ -1,7 +1,7 @@
 //! The kolmo format and its arithmetic: integer Programs, what they could not predict, and the archive around both.
 //!
 //! A [`program::Program`] is a small network in integers that says how likely each next sample is. [`block`] codes images under it,
-//! [`weights`] codes the Program itself, [`general`] codes what is no image, [`numbers`] the weights of networks, [`against`] those that resemble other weights, [`container`] frames it all. No floats, no files, no clock:
+//! [`weights`] codes the Program itself, [`general`] codes what is no image, [`numbers`] the weights of networks, [`jpeg`] JPEG files, [`against`] those that resemble other weights, [`container`] frames it all. No floats, no files, no clock:
 //! the same bytes give the same samples on every machine.
 //!
 //! ```
@@ -53,6 +53,7 @@ pub mod format {
     #![doc = include_str!("../FORMAT.md")]
 }
 pub mod general;
+pub mod jpeg;
 mod kernel;
 pub mod limits;
 pub mod names;

@@ -57,6 +57,8 @@ pub enum GeneralReason {
     Unreadable(String),
     /// An image of a kind that is not learned. Says which.
     Unsupported(String),
+    /// A JPEG file, whose samples are no more than a choice of its decoder: its coefficients are what is coded, by `kolmo_codec::jpeg`.
+    Jpeg,
     /// An image, but its exact bytes cannot be rebuilt. [`Fidelity::Pixels`] would learn it.
     NotRepeatable,
     /// It declares more pixels than [`OpenLimits`] allow.
@@ -84,6 +86,7 @@ impl fmt::Display for GeneralReason {
             Self::NotAnImage => f.write_str("not an image"),
             Self::Unreadable(why) => write!(f, "unreadable: {why}"),
             Self::Unsupported(what) => write!(f, "not supported: {what}"),
+            Self::Jpeg => f.write_str("JPEG: its coefficients are coded, not its pixels"),
             Self::NotRepeatable => f.write_str("exact bytes cannot be rebuilt from the pixels"),
             Self::TooLarge { width, height, limit } => {
                 write!(f, "declares {width}x{height} pixels, more than the {limit} subpixels allowed for this file")
@@ -126,6 +129,7 @@ enum Format {
     WebP,
     Gif,
     Dicom,
+    Jpeg,
     /// Known, but not learned.
     Other(&'static str),
 }
@@ -140,7 +144,7 @@ fn sniff(bytes: &[u8]) -> Option<Format> {
         [b'I', b'I', 43, 0, ..] | [b'M', b'M', 0, 43, ..] => Format::Other("BigTIFF"),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Format::WebP,
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Format::Gif,
-        [0xff, 0xd8, 0xff, ..] => Format::Other("JPEG"),
+        [0xff, 0xd8, 0xff, ..] => Format::Jpeg,
         [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Format::Other("JPEG XL"),
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => Format::Other("JPEG 2000"),
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => Format::Other("AVIF"),
@@ -234,6 +238,7 @@ fn open_unverified(bytes: &[u8], fidelity: Fidelity, limits: &OpenLimits) -> Res
         Format::WebP => webp::open(bytes, fidelity, limits),
         Format::Gif => gif::open(bytes, fidelity, limits),
         Format::Dicom => dicom::open(bytes, limits),
+        Format::Jpeg => Err(GeneralReason::Jpeg),
         Format::Other(name) => Err(GeneralReason::Unsupported(name.to_owned())),
     }
 }

@@ -416,7 +416,8 @@ fn what_cannot_be_read_says_why() {
         Err(GeneralReason::Unsupported(what)) => what,
         other => panic!("{other:?}"),
     };
-    assert_eq!(unsupported(b"\xff\xd8\xff\xe0 and so on"), "JPEG");
+    assert_eq!(unsupported(b"\xff\x0a and so on"), "JPEG XL");
+    assert_eq!(opened(b"\xff\xd8\xff\xe0 and so on", Fidelity::Files), Err(GeneralReason::Jpeg));
     assert_eq!(opened(b"", Fidelity::Files), Err(GeneralReason::NotAnImage));
     assert_eq!(opened(b"Plain words", Fidelity::Files), Err(GeneralReason::NotAnImage));
     let huge = opened(b"P6 100000 100000 255\n", Fidelity::Files).unwrap_err();

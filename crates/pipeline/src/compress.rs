@@ -18,13 +18,13 @@ use crate::coding::{CodedBlock, ProgramCoded, Way};
 use crate::dataset::{self, Dataset, Loading};
 use crate::error::Error;
 use crate::files;
-use crate::general::{self, GeneralCoding};
+use crate::general::{self, GeneralCoding, What};
 use crate::item::ItemState;
 use crate::observe::{Event, Observer, Step};
 use crate::options::CompressOptions;
 use crate::output::{self, Output};
 use crate::pages::Aside;
-use crate::summary::{ArchiveSizes, BaseSummary, CompressSummary, NumbersSummary};
+use crate::summary::{ArchiveSizes, BaseSummary, CompressSummary, JpegSummary, NumbersSummary};
 use crate::work::Crew;
 use crate::{estimate, program_file};
 
@@ -89,7 +89,7 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
         summary.coding.payload_bytes += group.coded.blocks.bytes();
         summary.coding.subpixels += group.coded.subpixels;
     }
-    (summary.sizes, summary.numbers) = write(&dataset, kept, &left, options, base, &mut out, crew)?;
+    (summary.sizes, summary.numbers, summary.jpeg) = write(&dataset, kept, &left, options, base, &mut out, crew)?;
     summary.base = base.filter(|_| summary.numbers.against_base > 0).map(|base| BaseSummary::of(base.id()));
     if let Some(base) = base.filter(|_| summary.base.is_none() && dataset.items.with_twins()) {
         let name = &base.id().name;
@@ -148,7 +148,7 @@ fn write(
     base: Option<&BaseFile>,
     out: &mut Output,
     crew: &mut Crew<'_>,
-) -> Result<(ArchiveSizes, NumbersSummary), Error> {
+) -> Result<(ArchiveSizes, NumbersSummary, JpegSummary), Error> {
     let target = out.target().to_path_buf();
     let fail = || Error::codec(&target);
     let fidelity = match options.fidelity {
@@ -169,17 +169,23 @@ fn write(
             Ok(())
         })?;
     }
-    let mut numbers = NumbersSummary::default();
+    let (mut numbers, mut jpegs) = (NumbersSummary::default(), JpegSummary::default());
     let put = |block: CodedBlock<GeneralCoding>| -> Result<(), Error> {
         let number = writer.block(BlockCoding::General(block.coding.method), &block.bytes, block.digest).map_err(fail())?;
         block.items.iter().for_each(|&item| places[item] = number);
-        if block.coding.of_numbers {
+        if let What::Jpeg { as_bytes } = block.coding.content {
+            jpegs.files += block.items.len() as u64;
+            jpegs.bytes += block.coding.raw_bytes;
+            jpegs.coded_bytes += block.bytes.len() as u64;
+            jpegs.as_bytes += as_bytes;
+        }
+        if block.coding.content == What::Numbers {
             numbers.bytes += block.coding.raw_bytes;
             numbers.coded_bytes += block.bytes.len() as u64;
             let way = match block.coding.method {
                 GeneralMethod::Numbers => &mut numbers.as_numbers,
                 GeneralMethod::Zstd => &mut numbers.by_zstd,
-                GeneralMethod::Stored => &mut numbers.stored,
+                GeneralMethod::Stored | GeneralMethod::Jpeg => &mut numbers.stored,
                 GeneralMethod::Against => &mut numbers.against_base,
             };
             *way += block.coding.raw_bytes;
@@ -210,7 +216,7 @@ fn write(
     let finished = writer.finish(items, &recipes, dataset.items.bytes());
     failed.map_or(Ok(()), Err)?;
     let (_, sizes) = finished.map_err(fail())?;
-    Ok((archive_sizes(&sizes), numbers))
+    Ok((archive_sizes(&sizes), numbers, jpegs))
 }
 
 /// Sizes as summaries have them.

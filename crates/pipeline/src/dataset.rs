@@ -151,7 +151,7 @@ impl Dataset {
     pub(crate) fn general(&self) -> Result<Vec<usize>, Error> {
         let mut general = Vec::new();
         for number in 0..self.items.len() {
-            if self.items.get(number)?.state == ItemState::General {
+            if matches!(self.items.get(number)?.state, ItemState::General | ItemState::Jpeg) {
                 general.push(number);
             }
         }
@@ -395,6 +395,7 @@ impl Summary {
         let told = &mut self.told;
         told.files += 1;
         told.file_bytes += item.bytes;
+        told.jpegs += u64::from(item.state == ItemState::Jpeg);
         if let Some(picture) = item.picture() {
             told.images += 1;
             told.subpixels += picture.subpixels();

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use kolmo_codec::container::{PIECE_BYTES, block_digest};
 use kolmo_codec::general::{self, GeneralMethod};
+use kolmo_codec::jpeg;
 use kolmo_codec::numbers::{self, Form, Span};
 use kolmo_data::digest::{Digest, of_bytes};
 use kolmo_data::tensor::{Element, Numbers};
@@ -16,7 +17,7 @@ use crate::base::BaseFile;
 use crate::coding::CodedBlock;
 use crate::dataset::Dataset;
 use crate::error::Error;
-use crate::item::Insides;
+use crate::item::{Insides, ItemState};
 use crate::options::StopFlag;
 use crate::sorted::Unsorted;
 use crate::work::Crew;
@@ -24,6 +25,9 @@ use against::Parts;
 
 /// Bytes of a solid block of general files: as much as zstd -19 looks back.
 const SOLID_BYTES: u64 = 8 << 20;
+
+/// Bytes of a block of JPEG files: what is learned from some serves those after it, but one of them costs the decoding of all before it.
+const JPEG_BYTES: u64 = 1 << 20;
 
 /// zstd's level for a look at numbers: the dense one takes minutes for weights, of which it finds no more.
 const QUICK: i32 = 3;
@@ -38,8 +42,18 @@ pub(crate) struct GeneralCoding {
     pub(crate) method: GeneralMethod,
     /// What it expands to.
     pub(crate) raw_bytes: u64,
-    /// Whether it holds files with numbers in them.
-    pub(crate) of_numbers: bool,
+    pub(crate) content: What,
+}
+
+/// What files of a block are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Files with numbers in them, some of them at least.
+    Numbers,
+    /// JPEG files, so many of them kept as bytes because they do not come back from their coefficients.
+    Jpeg { as_bytes: u64 },
+    /// Anything else.
+    Other,
 }
 
 /// What is read for one general block: some whole files, or a piece of a long one.
@@ -61,6 +75,7 @@ impl Load {
 const OTHER: char = '0';
 const NUMBERS: char = '1';
 const PAIRED: char = '2';
+const JPEG: char = '3';
 
 /// Bytes that the files `numbers`, none of which has numbers in it, take the general way by zstd's `level`: the same as [`size`], on this thread alone.
 pub(crate) fn size_aside(dataset: &Dataset, numbers: &[usize], level: i32, stop: &StopFlag) -> Result<u64, Error> {
@@ -123,11 +138,12 @@ fn planned(dataset: &Dataset, numbers: &[usize]) -> Result<Vec<Load>, Error> {
     let mut long: Vec<(usize, u64)> = Vec::new();
     let mut short = Unsorted::new(dataset.files.aside());
     for &number in numbers {
-        let bytes = dataset.items.get(number)?.bytes;
-        if bytes > PIECE_BYTES {
-            long.push((number, bytes));
+        let item = dataset.items.get(number)?;
+        if item.bytes > PIECE_BYTES {
+            long.push((number, item.bytes));
         } else {
             let kind = match dataset.insides(number) {
+                _ if item.state == ItemState::Jpeg => JPEG,
                 Some(insides) if !insides.twins.is_empty() => PAIRED,
                 Some(insides) if insides.numbers.is_some() => NUMBERS,
                 _ => OTHER,
@@ -140,7 +156,8 @@ fn planned(dataset: &Dataset, numbers: &[usize]) -> Result<Vec<Load>, Error> {
     short.each(|key, number| {
         let (number, is_kind) = (number as usize, key.starts_with(kind));
         let bytes = dataset.items.get(number)?.bytes;
-        if !run.is_empty() && (!is_kind || filled.saturating_add(bytes) > SOLID_BYTES) {
+        let most = if key.starts_with(JPEG) { JPEG_BYTES } else { SOLID_BYTES };
+        if !run.is_empty() && (!is_kind || filled.saturating_add(bytes) > most) {
             plan.push(Load::of_files(std::mem::take(&mut run)));
             filled = 0;
         }
@@ -164,7 +181,7 @@ fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) ->
     let mut digests = Vec::new();
     let (mut spans, mut parts) = (Vec::new(), Parts::default());
     let none = Insides::default();
-    let mut of_numbers = false;
+    let (mut of_numbers, mut jpegs) = (false, Vec::new());
     let begins = match load {
         Load::Files(numbers) => {
             for number in numbers.iter() {
@@ -176,6 +193,9 @@ fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) ->
                 raw.extend_from_slice(&bytes);
                 push_spans(insides.numbers.as_ref(), 0, item.bytes, &mut spans);
                 of_numbers |= insides.numbers.is_some();
+                if item.state == ItemState::Jpeg {
+                    jpegs.push(item.bytes);
+                }
             }
             numbers.iter().collect()
         }
@@ -191,6 +211,9 @@ fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) ->
             if first { vec![number] } else { vec![] }
         }
     };
+    if !jpegs.is_empty() {
+        return jpeg_block(&raw, &jpegs, level, &digests, begins);
+    }
     let differences = base.map(|base| against::encode(&raw, &spans, &parts, base)).transpose()?.flatten();
     let (method, bytes) = match differences {
         Some((coded, true)) => (GeneralMethod::Against, coded),
@@ -201,8 +224,24 @@ fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) ->
         }
     };
     let digest = block_digest(&bytes, &digests);
-    let coding = GeneralCoding { method, raw_bytes: raw.len() as u64, of_numbers };
-    Ok(CodedBlock { coding, bytes, digest, items: begins })
+    let content = if of_numbers { What::Numbers } else { What::Other };
+    Ok(CodedBlock { coding: GeneralCoding { method, raw_bytes: raw.len() as u64, content }, bytes, digest, items: begins })
+}
+
+/// A block of JPEG files of these `lengths`.
+fn jpeg_block(raw: &[u8], lengths: &[u64], level: i32, digests: &[[u8; 32]], items: Vec<usize>) -> Result<CodedBlock<GeneralCoding>, Error> {
+    // zstd finds what files have in common that differ in little but their markers.
+    let quick = general::encode_at(raw, QUICK.min(level))?.1.len();
+    let (method, bytes, as_bytes) = match jpeg::encode(raw, lengths)?.filter(|coded| coded.bytes.len() < quick) {
+        Some(coded) => (GeneralMethod::Jpeg, coded.bytes, coded.as_bytes),
+        None => {
+            let (method, bytes) = general::encode_at(raw, level)?;
+            (method, bytes, lengths.len() as u64)
+        }
+    };
+    let digest = block_digest(&bytes, digests);
+    let coding = GeneralCoding { method, raw_bytes: raw.len() as u64, content: What::Jpeg { as_bytes } };
+    Ok(CodedBlock { coding, bytes, digest, items })
 }
 
 /// `raw` in the way that takes least. With `spans`, zstd's dense level is only run where a quick one comes near.

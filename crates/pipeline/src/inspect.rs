@@ -101,6 +101,7 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
             (Some(BlockCoding::General(GeneralMethod::Stored)), _) => ("stored", String::new()),
             (Some(BlockCoding::General(GeneralMethod::Numbers)), _) => ("numbers", String::new()),
             (Some(BlockCoding::General(GeneralMethod::Against)), _) => ("base", String::new()),
+            (Some(BlockCoding::General(GeneralMethod::Jpeg)), _) => ("jpeg", String::new()),
             _ => ("general", String::new()),
         };
         let pieces = file_bytes.map_or(1, |bytes| bytes.div_ceil(PIECE_BYTES).max(1));

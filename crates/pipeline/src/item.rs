@@ -50,6 +50,8 @@ impl Insides {
 pub(crate) enum ItemState {
     /// An image that can be rebuilt from samples and recipe.
     Image(Picture),
+    /// A JPEG file: general, but in blocks of its own kind.
+    Jpeg,
     /// Anything else.
     General,
     /// The same as the item of this number.
@@ -97,6 +99,11 @@ pub(crate) fn read(file: &Path, path: &str, listed_bytes: u64, fidelity: Fidelit
         Opened::Image { image, recipe } => {
             let (picture, held) = Picture::of(image);
             (ItemState::Image(picture), Some((held, recipe)), None)
+        }
+        // A file in pieces has no block that holds all of it.
+        Opened::General { reason: GeneralReason::Jpeg } if pieces.is_empty() => (ItemState::Jpeg, None, None),
+        Opened::General { reason: GeneralReason::Jpeg } => {
+            (ItemState::General, None, Some(GeneralReason::Unsupported("JPEG files of more than 64 MiB".into())))
         }
         Opened::General { reason } => (ItemState::General, None, Some(reason)),
     };

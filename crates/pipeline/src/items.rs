@@ -20,6 +20,7 @@ const RECORD: usize = 112;
 const GENERAL: u8 = 0;
 const IMAGE: u8 = 1;
 const COPY: u8 = 2;
+const JPEG: u8 = 3;
 
 /// One item a file.
 #[derive(Debug)]
@@ -101,6 +102,7 @@ fn to_bytes(item: &Item) -> [u8; RECORD] {
     record.put(&item.file_digest.0);
     match item.state {
         ItemState::General => record.put(&[GENERAL]),
+        ItemState::Jpeg => record.put(&[JPEG]),
         ItemState::Copy(first) => {
             record.put(&[COPY]);
             record.put(&(first as u64).to_le_bytes());
@@ -120,6 +122,7 @@ fn from_bytes(record: &[u8; RECORD]) -> Result<Item, kolmo_data::Error> {
     let mut record = Record { bytes: *record, at: 0 };
     let (bytes, file_digest) = (u64::from_le_bytes(record.take()), Digest(record.take()));
     let state = match record.take::<1>()[0] {
+        JPEG => ItemState::Jpeg,
         COPY => ItemState::Copy(u64::from_le_bytes(record.take()) as usize),
         IMAGE => {
             let layout = Layout::from_code(record.take::<1>()[0])?;
@@ -176,7 +179,8 @@ mod tests {
                 sum_of_squares: number as u64,
             };
             let state = match number % 3 {
-                0 => ItemState::General,
+                0 if number.is_multiple_of(2) => ItemState::General,
+                0 => ItemState::Jpeg,
                 1 => ItemState::Image(picture),
                 _ => ItemState::Copy(number / 2),
             };

@@ -21,6 +21,8 @@ pub struct CompressSummary {
     pub coding: CodingSummary,
     /// Checkpoints, arrays and other files with numbers in them.
     pub numbers: NumbersSummary,
+    /// JPEG files.
+    pub jpeg: JpegSummary,
     /// The file that tensors are coded against, which expanding needs; none if nothing is.
     pub base: Option<BaseSummary>,
     /// Where the bytes of the archive go.
@@ -50,6 +52,8 @@ pub struct PreprocessSummary {
     pub subpixels: u64,
     /// Size of the samples unpacked (a 1-bit sample counts as a byte), what rates refer to.
     pub sample_bytes: u64,
+    /// JPEG files, copies among them: their coefficients are coded, not their pixels.
+    pub jpegs: u64,
     /// Files that are stored the general way, with the reason.
     pub general: Vec<NamedReason>,
     /// Of those, how many are images that `--pixels` would learn.
@@ -234,6 +238,19 @@ pub struct NumbersSummary {
     pub stored: u64,
 }
 
+/// What became of JPEG files.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct JpegSummary {
+    /// Files, copies left out.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of their blocks.
+    pub coded_bytes: u64,
+    /// Files among them that do not come back from their coefficients, and are kept as bytes: damaged ones, arithmetic codes, 12 bits, odd encoders.
+    pub as_bytes: u64,
+}
+
 /// A file that an archive needs beside itself.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct BaseSummary {
@@ -337,7 +354,7 @@ pub struct ItemSummary {
     pub path: String,
     /// Size of the file it expands to; `None` for an image coded by a Program, whose file is only known once it is rebuilt.
     pub file_bytes: Option<u64>,
-    /// `program`, `numbers`, `base` (numbers, some of them against a base), `general`, `stored` or `copy`.
+    /// `program`, `numbers`, `jpeg`, `base` (numbers, some of them against a base), `general`, `stored` or `copy`.
     pub method: String,
     /// Sample layout and shape for images, e.g. `rgb8 100x100`; empty for the rest.
     pub shape: String,

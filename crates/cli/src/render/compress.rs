@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use kolmo::summary::{
-    ArchiveSizes, BaseSummary, CompressSummary, KindsSummary, NamedReason, NumbersSummary, PreprocessSummary, ProgramSummary, SplitRates,
-    TrainSummary,
+    ArchiveSizes, BaseSummary, CompressSummary, JpegSummary, KindsSummary, NamedReason, NumbersSummary, PreprocessSummary, ProgramSummary,
+    SplitRates, TrainSummary,
 };
 
 use super::{Paint, counted, grouped, percent, rate, share, shown, span, symbols};
@@ -41,6 +41,7 @@ pub(crate) fn compress(summary: &CompressSummary, detail: Detail, paint: Paint) 
         coders(&mut page, &summary.programs);
         expand(&mut page, summary);
         numbers(&mut page, &summary.numbers);
+        jpegs(&mut page, &summary.jpeg);
         tune(&mut page, &summary.programs);
         sizes(&mut page, &summary.sizes);
     }
@@ -132,7 +133,9 @@ impl Page {
 }
 
 fn preprocess(page: &mut Page, summary: &PreprocessSummary) {
-    let text = if summary.images == 0 {
+    let text = if summary.images == 0 && summary.jpegs > 0 {
+        format!("{}, {}", counted(summary.files, "file", "files"), counted(summary.file_bytes, "byte", "bytes"))
+    } else if summary.images == 0 {
         format!("{}, {}, no image among them", counted(summary.files, "file", "files"), counted(summary.file_bytes, "byte", "bytes"))
     } else {
         format!(
@@ -144,6 +147,9 @@ fn preprocess(page: &mut Page, summary: &PreprocessSummary) {
         )
     };
     page.step(1, "preprocess", &text, Some(summary.seconds));
+    if summary.jpegs > 0 {
+        page.line(&format!("{:<10}{:>9}   coefficients are coded, not pixels", "JPEG", grouped(summary.jpegs)));
+    }
     for group in &summary.groups {
         page.line(&format!(
             "{:<10}{:>9}   train {}, validation {}, test {}{}",
@@ -359,6 +365,25 @@ fn numbers(page: &mut Page, numbers: &NumbersSummary) {
         grouped(numbers.coded_bytes),
         percent(100.0 * numbers.coded_bytes as f64 / numbers.bytes.max(1) as f64),
         page.paint.faint(&ways.iter().map(|way| way.trim()).collect::<Vec<_>>().join(", "))
+    ));
+}
+
+/// What became of JPEG files.
+fn jpegs(page: &mut Page, jpegs: &JpegSummary) {
+    if jpegs.files == 0 {
+        return;
+    }
+    let way = match jpegs.as_bytes {
+        0 => "coefficients coded anew".to_owned(),
+        kept => format!("coefficients coded anew; {} as they are", counted(kept, "file stays", "files stay")),
+    };
+    page.line(&format!(
+        "JPEG      {:>9}, {} -> {} bytes ({})   {}",
+        counted(jpegs.files, "file", "files"),
+        grouped(jpegs.bytes),
+        grouped(jpegs.coded_bytes),
+        percent(100.0 * jpegs.coded_bytes as f64 / jpegs.bytes.max(1) as f64),
+        page.paint.faint(&way)
     ));
 }
 

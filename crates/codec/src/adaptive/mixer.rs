@@ -8,28 +8,28 @@ pub(crate) const KINDS: usize = 4;
 /// Weights, of unit 2^-16, stay below 2.
 const BOUND: i32 = (1 << 17) - 1;
 
-/// Sets of weights of one kind.
+/// Sets of weights of one kind, for so many inputs: whole vectors of eight.
 #[derive(Debug)]
-pub(crate) struct Mixer {
-    sets: Vec<Set>,
+pub(crate) struct Mixer<const N: usize> {
+    sets: Vec<Set<N>>,
     /// Decisions that a set has learned from, at most 2^16 - 1.
     seen: Vec<u16>,
 }
 
 #[derive(Debug, Clone)]
 #[repr(align(64))]
-struct Set([i32; INPUTS]);
+struct Set<const N: usize>([i32; N]);
 
-impl Mixer {
+impl<const N: usize> Mixer<N> {
     /// So many sets for each of `first`, which are the weights that they begin with.
-    pub(crate) fn new(sets: usize, first: &[[i32; INPUTS]]) -> Self {
-        let all: Vec<Set> = first.iter().flat_map(|&weights| std::iter::repeat_n(Set(weights), sets)).collect();
+    pub(crate) fn new(sets: usize, first: &[[i32; N]]) -> Self {
+        let all: Vec<Set<N>> = first.iter().flat_map(|&weights| std::iter::repeat_n(Set(weights), sets)).collect();
         Self { seen: vec![0; all.len()], sets: all }
     }
 
     /// Moves a set by `error` (decision minus its probability, unit 2^-16); fast at first.
     #[inline(always)]
-    pub(crate) fn learn(&mut self, set: usize, inputs: &[i32; INPUTS], error: i32) {
+    pub(crate) fn learn(&mut self, set: usize, inputs: &[i32; N], error: i32) {
         let seen = self.seen[set].saturating_add(1);
         self.seen[set] = seen;
         let shift = 16 + u32::from(seen >= 256) + u32::from(seen >= 1024) + u32::from(seen >= 8192);
@@ -45,11 +45,11 @@ impl Mixer {
 
 /// Log-odds that one set of each kind makes of the inputs.
 ///
-/// Sums of weights are at most 2^15 here, and the inputs' sizes sum to less than 2^15 (3071 + 64 + 7 x 2307 + 6 x 480), so the sum stays
-/// below 2^30.
+/// Sums of weights are at most 2^15 here, and the inputs' sizes sum to less than 2^15 (3071 + 64 + 7 x 2307 + 6 x 480 for images) or 2^16 (64 + 11 x 2307
+/// for JPEG files, with three kinds), so the sum stays below 2^31.
 #[inline(always)]
-pub(crate) fn mix(mixers: &[Mixer; KINDS], sets: &[usize; KINDS], inputs: &[i32; INPUTS]) -> i32 {
-    let mut weights = [0i32; INPUTS];
+pub(crate) fn mix<const K: usize, const N: usize>(mixers: &[Mixer<N>; K], sets: &[usize; K], inputs: &[i32; N]) -> i32 {
+    let mut weights = [0i32; N];
     for (mixer, &set) in mixers.iter().zip(sets) {
         for (sum, weight) in weights.iter_mut().zip(mixer.sets[set].0) {
             *sum += weight;

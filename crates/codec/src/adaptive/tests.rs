@@ -49,7 +49,7 @@ fn counters_approach_what_they_see() {
 
 #[test]
 fn a_mixer_finds_the_input_that_knows() {
-    let mut mixers: [Mixer; KINDS] = std::array::from_fn(|_| Mixer::new(1, &[[0; INPUTS]]));
+    let mut mixers: [Mixer<INPUTS>; KINDS] = std::array::from_fn(|_| Mixer::new(1, &[[0; INPUTS]]));
     let mut state = 1u64;
     for _ in 0..4000 {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

@@ -33,7 +33,7 @@ impl Vectors {
 
 /// Asks for the cache line of `value`.
 #[inline(always)]
-pub(super) fn prefetch<T>(value: &T) {
+pub(crate) fn prefetch<T>(value: &T) {
     // SAFETY: a prefetch has no effect that a program could see, and every x86-64 has it.
     unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(value).cast()) }
 }

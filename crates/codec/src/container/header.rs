@@ -9,7 +9,7 @@ use crate::general::GeneralMethod;
 pub const MAGIC: [u8; 8] = [0x8b, b'K', b'L', b'M', b'\r', b'\n', 0x1a, b'\n'];
 
 /// Major and minor version that we write. Readers refuse other majors; a higher minor may add what an older reader can ignore.
-pub const VERSION: (u16, u16) = (1, 6);
+pub const VERSION: (u16, u16) = (1, 7);
 
 /// Required features that we know (bit mask). An archive with any other is refused.
 pub const FEATURES: u64 = 0;
@@ -50,6 +50,7 @@ pub(super) const fn method_code(method: GeneralMethod) -> u8 {
         GeneralMethod::Zstd => 1,
         GeneralMethod::Numbers => 2,
         GeneralMethod::Against => 3,
+        GeneralMethod::Jpeg => 4,
     }
 }
 
@@ -66,8 +67,9 @@ pub(super) const fn block_method(code: u64) -> Result<GeneralMethod, Error> {
     match code {
         2 => Ok(GeneralMethod::Numbers),
         3 => Ok(GeneralMethod::Against),
+        4 => Ok(GeneralMethod::Jpeg),
         0 | 1 => section_method("general block method", code),
-        found => Err(Error::Unsupported { what: "general block method", found, known: 3 }),
+        found => Err(Error::Unsupported { what: "general block method", found, known: 4 }),
     }
 }
 

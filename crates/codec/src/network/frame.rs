@@ -49,7 +49,9 @@ pub(super) fn to_bytes(sections: &Sections, content: &[u8; 32]) -> Result<(Vec<u
     let method = match method {
         GeneralMethod::Stored => 0,
         GeneralMethod::Zstd => 1,
-        GeneralMethod::Numbers | GeneralMethod::Against => return Err(Error::InvalidArgument { what: "a directory is no numbers" }),
+        GeneralMethod::Numbers | GeneralMethod::Against | GeneralMethod::Jpeg => {
+            return Err(Error::InvalidArgument { what: "a directory is no numbers" });
+        }
     };
     out.extend_from_slice(&[method, sections.coder.code(), 0, 0]);
     out.extend_from_slice(&0u64.to_le_bytes()); // required features
