@@ -1,4 +1,5 @@
 //! What JPEG files take, and how long they do: `cargo run --release -p kolmo-codec --example jpeg -- FOLDER...`.
+#![allow(clippy::print_stdout, reason = "an example")]
 
 use std::path::Path;
 use std::time::Instant;

@@ -375,7 +375,7 @@ fn jpegs(page: &mut Page, jpegs: &JpegSummary) {
     }
     let way = match jpegs.as_bytes {
         0 => "coefficients coded anew".to_owned(),
-        kept => format!("coefficients coded anew; {} as they are", counted(kept, "file stays", "files stay")),
+        kept => format!("coefficients coded anew; {}", counted(kept, "file stays as it is", "files stay as they are")),
     };
     page.line(&format!(
         "JPEG      {:>9}, {} -> {} bytes ({})   {}",
