@@ -3,6 +3,7 @@
 mod checkpoint;
 mod curve;
 mod imagecodecs;
+mod jpeg;
 pub(crate) mod kolmo;
 mod network;
 mod per_image;
@@ -30,6 +31,8 @@ pub(crate) enum BenchCommand {
     Scale(scale::ScaleArgs),
     /// Size and speed of network checkpoints; writes benches/checkpoint.md.
     Checkpoint(checkpoint::CheckpointArgs),
+    /// Size and speed of folders of JPEG files; writes benches/jpeg.md.
+    Jpeg(jpeg::JpegArgs),
     /// Rates over time spent learning and over the size of the network; writes benches/curve.csv and benches/curve.md.
     Curve(curve::CurveArgs),
     /// Size and accuracy of a network made small; writes benches/network.csv and benches/network.md.
@@ -46,6 +49,7 @@ pub(crate) fn run(command: &BenchCommand) -> Result<()> {
         BenchCommand::Speed(args) => speed::run(args),
         BenchCommand::Scale(args) => scale::run(args),
         BenchCommand::Checkpoint(args) => checkpoint::run(args),
+        BenchCommand::Jpeg(args) => jpeg::run(args),
         BenchCommand::Curve(args) => curve::run(args),
         BenchCommand::Network(args) => network::run(args),
     }
