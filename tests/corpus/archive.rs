@@ -104,7 +104,7 @@ pub(crate) fn of_jpegs() -> Sound {
         jpegs().into_iter().filter(|(name, _)| ["cmyk.jpg", "cut.jpg", "progressive_422.jpg"].contains(&name.as_str())).collect();
     let lengths: Vec<u64> = files.values().map(|file| file.len() as u64).collect();
     let raw: Vec<u8> = files.values().flatten().copied().collect();
-    let coded = jpeg::encode(&raw, &lengths).expect("lengths make up the bytes").expect("two of them come apart");
+    let coded = jpeg::encode(&raw, &lengths, 1 << 20).expect("lengths make up the bytes").expect("two of them come apart");
     assert_eq!(coded.as_bytes, 1);
     of_general(GeneralMethod::Jpeg, &coded.bytes, files)
 }

@@ -31,7 +31,7 @@ fn main() {
             lengths.push(file.len() as u64);
             if raw.len() > 8 << 20 || n == last {
                 let begin = Instant::now();
-                let coded = kolmo_codec::jpeg::encode(&raw, &lengths).expect("coded");
+                let coded = kolmo_codec::jpeg::encode(&raw, &lengths, 1 << 30).expect("coded");
                 there += begin.elapsed().as_secs_f64();
                 let begin = Instant::now();
                 if let Some(coded) = &coded {

@@ -56,11 +56,11 @@ fn empty_planes(stream: &Stream) -> Vec<Vec<Block>> {
     stream.components.iter().map(|component| vec![[0; 64]; component.across.saturating_mul(component.down)]).collect()
 }
 
-/// Takes a file apart, if it comes back.
-fn take_apart(file: &[u8]) -> Option<Apart> {
+/// Takes a file apart, if it comes back and its coefficients take no more than `memory_bytes`.
+fn take_apart(file: &[u8], memory_bytes: u64) -> Option<Apart> {
     let stream = Stream::parse(file, false)?;
     // A block takes at least a bit.
-    if stream.blocks() > (file.len() as u64).saturating_mul(8) {
+    if stream.blocks() > (file.len() as u64).saturating_mul(8) || stream.blocks().saturating_mul(HELD) > memory_bytes {
         return None;
     }
     let mut planes = empty_planes(&stream);
@@ -106,21 +106,24 @@ pub struct Encoded {
     pub as_bytes: u64,
 }
 
-/// Codes `raw`, which consists of files of these `lengths`. `None` if none of them is a JPEG file that comes apart.
+/// Codes `raw`, which consists of files of these `lengths`. `None` if none of them is a JPEG file that comes apart. Reading the block takes no more than
+/// `memory_bytes` beside some times the bytes of the files; what needs more is kept as bytes.
 ///
 /// # Errors
 /// `InvalidArgument` if the lengths do not make up `raw`; `Io` if zstd fails, which it does only for want of memory.
-pub fn encode(raw: &[u8], lengths: &[u64]) -> Result<Option<Encoded>, Error> {
+pub fn encode(raw: &[u8], lengths: &[u64], memory_bytes: u64) -> Result<Option<Encoded>, Error> {
     const DIFFER: Error = Error::InvalidArgument { what: "lengths of JPEG files do not make up the bytes" };
     let (mut facts, mut bares) = (Vec::new(), Vec::new());
     put_varint(&mut facts, lengths.len() as u64);
-    let mut model = Model::new(Kernel::best(), log2_counters(raw.len() as u64));
+    let log2 = log2_counters(raw.len() as u64);
+    let Some(room) = memory_bytes.checked_sub(Model::bytes(log2)) else { return Ok(None) };
+    let mut model = Model::new(Kernel::best(), log2);
     let mut coder = RangeEncoder::default();
     let (mut rest, mut as_bytes, mut before) = (raw, 0u64, Vec::new());
     for &length in lengths {
         let (file, tail) = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length)).ok_or(DIFFER)?;
         rest = tail;
-        let Some(mut apart) = take_apart(file) else {
+        let Some(mut apart) = take_apart(file, room) else {
             put_varint(&mut facts, length.saturating_mul(2));
             bares.extend_from_slice(file);
             as_bytes = as_bytes.saturating_add(1);

@@ -83,6 +83,8 @@ pub(crate) struct Dataset {
     /// Samples that are in memory, by item.
     kept: HashMap<usize, Box<Held>>,
     fidelity: Fidelity,
+    /// What reading an archive of it may hold at a time.
+    pub(crate) memory_bytes: u64,
 }
 
 impl Dataset {
@@ -330,7 +332,16 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
             "{kept} of {all} images are learned from: the samples of more would take more memory than {room_bytes} bytes (--max-memory)"
         ));
     }
-    let mut dataset = Dataset { files, items, recipes, groups: vec![], summary: PreprocessSummary::default(), kept, fidelity: how.fidelity };
+    let mut dataset = Dataset {
+        files,
+        items,
+        recipes,
+        groups: vec![],
+        summary: PreprocessSummary::default(),
+        kept,
+        fidelity: how.fidelity,
+        memory_bytes: how.memory_bytes,
+    };
     let report = clean::review(count, |number| dataset.fact(number))?;
     dataset.summary = summary.whole(&dataset.files, &report)?;
     for &(copy, first) in &report.duplicates {

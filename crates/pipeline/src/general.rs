@@ -212,7 +212,7 @@ fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) ->
         }
     };
     if !jpegs.is_empty() {
-        return jpeg_block(&raw, &jpegs, level, &digests, begins);
+        return jpeg_block(&raw, &jpegs, level, dataset.memory_bytes / 2, &digests, begins);
     }
     let differences = base.map(|base| against::encode(&raw, &spans, &parts, base)).transpose()?.flatten();
     let (method, bytes) = match differences {
@@ -228,11 +228,18 @@ fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) ->
     Ok(CodedBlock { coding: GeneralCoding { method, raw_bytes: raw.len() as u64, content }, bytes, digest, items: begins })
 }
 
-/// A block of JPEG files of these `lengths`.
-fn jpeg_block(raw: &[u8], lengths: &[u64], level: i32, digests: &[[u8; 32]], items: Vec<usize>) -> Result<CodedBlock<GeneralCoding>, Error> {
+/// A block of JPEG files of these `lengths`, for whose coefficients there are `memory_bytes`.
+fn jpeg_block(
+    raw: &[u8],
+    lengths: &[u64],
+    level: i32,
+    memory_bytes: u64,
+    digests: &[[u8; 32]],
+    items: Vec<usize>,
+) -> Result<CodedBlock<GeneralCoding>, Error> {
     // zstd finds what files have in common that differ in little but their markers.
     let quick = general::encode_at(raw, QUICK.min(level))?.1.len();
-    let (method, bytes, as_bytes) = match jpeg::encode(raw, lengths)?.filter(|coded| coded.bytes.len() < quick) {
+    let (method, bytes, as_bytes) = match jpeg::encode(raw, lengths, memory_bytes)?.filter(|coded| coded.bytes.len() < quick) {
         Some(coded) => (GeneralMethod::Jpeg, coded.bytes, coded.as_bytes),
         None => {
             let (method, bytes) = general::encode_at(raw, level)?;

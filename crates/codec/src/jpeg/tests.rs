@@ -107,7 +107,7 @@ fn set() -> Vec<Vec<u8>> {
 
 fn there_and_back(files: &[Vec<u8>], as_bytes: u64) -> Vec<u8> {
     let (raw, lengths) = (files.concat(), files.iter().map(|file| file.len() as u64).collect::<Vec<_>>());
-    let encoded = encode(&raw, &lengths).unwrap().expect("some come apart");
+    let encoded = encode(&raw, &lengths, 1 << 30).unwrap().expect("some come apart");
     assert_eq!(encoded.as_bytes, as_bytes);
     assert!(decode(&encoded.bytes, raw.len() as u64, &mut Budget::new(64 << 20)).unwrap() == raw);
     encoded.bytes
@@ -144,16 +144,30 @@ fn what_does_not_come_back_is_kept_as_bytes() {
     files.push(files[files.len() - 1].clone());
     assert!(there_and_back(&files, 6).len() < once + sound.len() / 2);
     let raw = odd.concat();
-    assert_eq!(encode(&raw, &odd.iter().map(|file| file.len() as u64).collect::<Vec<_>>()).unwrap(), None);
+    assert_eq!(encode(&raw, &odd.iter().map(|file| file.len() as u64).collect::<Vec<_>>(), 1 << 30).unwrap(), None);
     for wrong in [&[1][..], &[raw.len() as u64, 1], &[u64::MAX]] {
-        assert_eq!(encode(&raw, wrong).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(encode(&raw, wrong, 1 << 30).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
+}
+
+#[test]
+fn files_whose_coefficients_find_no_room_are_kept_as_bytes() {
+    let small = file(&bare(0xc0, (30, 20), &[0x22, 0x11, 0x11], 0, SEQUENTIAL), true, 3);
+    let large = file(&bare(0xc0, (640, 480), &[0x22, 0x11, 0x11], 0, SEQUENTIAL), true, 4);
+    let (raw, lengths) = ([&small[..], &large].concat(), [small.len() as u64, large.len() as u64]);
+    let kept = |memory_bytes| encode(&raw, &lengths, memory_bytes).unwrap().map(|encoded| (encoded.as_bytes, encoded.bytes));
+    let tables = Model::bytes(log2_counters(raw.len() as u64));
+    let [all, some, none] = [64 << 20, tables + 100_000, tables - 1].map(kept);
+    let (all, some) = (all.expect("both come apart"), some.expect("the small one does"));
+    assert_eq!((all.0, some.0, none), (0, 1, None));
+    // Whoever has that memory, and what the files take, can read them.
+    assert!(decode(&some.1, raw.len() as u64, &mut Budget::new(tables + 100_000 + 4 * raw.len() as u64)).unwrap() == raw);
 }
 
 #[test]
 fn every_machine_codes_alike() {
     for bare in [bare(0xc0, (70, 50), &[0x22, 0x11, 0x11], 0, SEQUENTIAL), bare(0xc2, (33, 60), &[0x11, 0x11, 0x11], 0, PROGRESSIVE)] {
-        let apart = take_apart(&file(&bare, true, 8)).expect("it comes apart");
+        let apart = take_apart(&file(&bare, true, 8), 1 << 30).expect("it comes apart");
         let coded = Kernel::all().into_iter().map(|kernel| {
             let mut coder = RangeEncoder::default();
             Model::new(kernel, 8).code(&apart.stream, &mut apart.planes.clone(), &mut &mut coder).unwrap();
@@ -191,7 +205,7 @@ fn hostile_blocks_never_panic() {
 #[test]
 fn pictures_larger_than_their_file_are_refused_before_memory_is_taken() {
     let small = file(&bare(0xc0, (16, 16), &[0x11], 0, SEQUENTIAL), true, 1);
-    let apart = take_apart(&small).expect("it comes apart");
+    let apart = take_apart(&small, 1 << 30).expect("it comes apart");
     let size = apart.bare.windows(4).position(|bytes| bytes == [0, 16, 0, 16]).expect("its height and width");
     let mut facts = Vec::new();
     put_varint(&mut facts, 1);
