@@ -1,7 +1,7 @@
 //! The way of JPEG files: their Huffman codes are taken off, and coefficients coded by what is around them.
 //!
-//! A file comes apart into its markers and the coefficients of its components ([`stream`], [`scan`]). Markers of all files of a block are coded together by
-//! zstd; coefficients as binary decisions whose odds are learned while the files of the block go by ([`model`]), so that small files profit from those before
+//! A file comes apart into its markers and the coefficients of its components (`stream`, `scan`). Markers of all files of a block are coded together by
+//! zstd; coefficients as binary decisions whose odds are learned while the files of the block go by (`model`), so that small files profit from those before
 //! them. Expanding writes the Huffman codes anew. A file that does not come back that way byte for byte is kept as bytes: encoders choose differently, and damaged
 //! files choose nothing. `FORMAT.md` specifies every byte.
 
