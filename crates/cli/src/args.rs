@@ -136,7 +136,7 @@ pub(crate) enum Device {
 /// `kolmo compress`.
 #[derive(Debug, Args)]
 pub(crate) struct Compress {
-    /// Folder or file to compress: images are learned, checkpoints and arrays coded as numbers, the rest as bytes
+    /// Folder or file to compress: images are learned, JPEG files coded by their coefficients, checkpoints and arrays as numbers, the rest as bytes
     #[arg(value_name = "DIR")]
     pub(crate) input: PathBuf,
     /// Archive to write [default: DIR.kolmo beside the folder]
