@@ -14,7 +14,7 @@
 )]
 
 pub(crate) mod context;
-mod counter;
+pub(crate) mod counter;
 mod expert;
 mod fit;
 mod lane;
@@ -26,7 +26,7 @@ mod view;
 mod x86;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::prefetch;
+pub(crate) use x86::{Vectors, prefetch};
 
 use crate::block::{BATCH, References};
 use crate::cdf::GROUP;
@@ -328,7 +328,7 @@ impl Adaptive {
                 for (mixer, &set) in self.mixers.iter_mut().zip(&lane.sets) {
                     mixer.learn(set, &lane.inputs.0, error);
                 }
-                counter::learn(&mut lane.counters, lane.up, &self.rates);
+                counter::learn(&mut lane.counters, lane.up, &self.rates, counter::LIMIT);
                 self.table.put(&lane.slots, lane.node, &lane.counters);
             }
             lane.node = lane.node * 2 + usize::from(lane.up);

@@ -36,12 +36,6 @@ pub(crate) const fn corrupt() -> Error {
     Error::corrupt(WHAT)
 }
 
-/// Whether `head` may begin a JPEG file.
-#[must_use]
-pub const fn may_be_jpeg(head: &[u8]) -> bool {
-    matches!(head, [0xff, 0xd8, 0xff, ..])
-}
-
 /// A JPEG file that was taken apart.
 struct Apart {
     stream: Stream,

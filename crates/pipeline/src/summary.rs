@@ -247,7 +247,8 @@ pub struct JpegSummary {
     pub bytes: u64,
     /// Bytes of their blocks.
     pub coded_bytes: u64,
-    /// Files among them that do not come back from their coefficients, and are kept as bytes: damaged ones, arithmetic codes, 12 bits, odd encoders.
+    /// Files among them that are kept as bytes: they do not come back from their coefficients (damaged ones, arithmetic codes, 12 bits, odd encoders), these
+    /// would take more than the memory that is allowed, or zstd makes less of them because they hardly differ.
     pub as_bytes: u64,
 }
 

@@ -45,7 +45,10 @@ pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &
         all.push(group.layout, &learned.program, learned.summary);
     }
     if all.coded.is_empty() {
-        let what = format!("{}: there are no images to learn from, or too few", input.display());
+        let what = format!(
+            "{}: there are no images to learn from, or too few (JPEG files need no Program: `compress` codes them as they are)",
+            input.display()
+        );
         return Err(Error::InvalidArgument { what });
     }
     crew.check()?;

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::kolmo;
 use super::rate::data_folder;
-use super::rival::version;
+use super::rival::{script_missing, version};
 use crate::workspace;
 use measure::Row;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &CheckpointArgs) -> Result<()> {
     let program = kolmo::build(&root)?;
     let decoder = measure::build_decoder(&root)?;
     let script = root.join("xtask/zipnn_rival.py");
-    let zipnn = measure::zipnn_missing(&args.python, &script);
+    let zipnn = script_missing(&args.python, &script);
     if let Some(why) = &zipnn {
         println!("zipnn is left out: {why}");
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use super::rival::{Measured, Rival};
+use super::rival::{Measured, Rival, script_missing};
 use super::set::{Image, Set};
 
 /// One codec of `xtask/rivals.py`.
@@ -41,11 +41,7 @@ impl Rival for ImageCodecs {
     }
 
     fn missing(&self) -> Option<String> {
-        match Command::new("python3").arg(&self.script).stdin(Stdio::null()).output() {
-            Err(_) => Some("python3 not on PATH".to_owned()),
-            Ok(output) if output.status.success() => None,
-            Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        }
+        script_missing(Path::new("python3"), &self.script)
     }
 
     fn measure(&self, set: &Set, scratch: &Path) -> Result<Vec<Measured>> {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::kolmo;
 use super::rate::data_folder;
-use super::rival::version;
+use super::raw_tar::RawTar;
+use super::rival::{Rival as _, script_missing};
 use super::set::first_difference;
 use crate::{child, fingerprint, workspace};
 
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &JpegArgs) -> Result<()> {
     let data = data_folder(args.data.as_deref(), &root)?;
     let program = kolmo::build(&root)?;
     let script = root.join("xtask/jpeg_rival.py");
-    let missing = missing(&args.python, &script);
+    let missing = script_missing(&args.python, &script);
     if let Some(why) = &missing {
         println!("JPEG XL, and sets that are made, are left out: {why}");
     }
@@ -83,9 +84,10 @@ pub(crate) fn run(args: &JpegArgs) -> Result<()> {
         if missing.is_none() {
             tools.push(measure_jxl(&args.python, &script, folder)?);
         }
-        for (tool, level) in [("xz", &["-9"][..]), ("zstd", &["-q", "-19", "--long=27"])] {
-            if workspace::on_path(tool).is_some() {
-                tools.push(measure_tar(tool, level, folder, &paths, scratch.path())?);
+        for (program, level) in [("xz", &["-9"][..]), ("zstd", &["-q", "-19", "--long=27"])] {
+            let rival = RawTar { program, level, repeat: 1 };
+            if rival.missing().is_none() {
+                tools.push(measure_tar(&rival, folder, &paths, scratch.path())?);
             }
         }
         for (tool, coded_bytes, encode_seconds, decode_seconds) in tools {
@@ -125,15 +127,6 @@ struct Line {
     identical: bool,
 }
 
-/// Why the script cannot run, if so.
-fn missing(python: &Path, script: &Path) -> Option<String> {
-    match Command::new(python).arg(script).stdin(Stdio::null()).output() {
-        Err(_) => Some(format!("{} cannot be started", python.display())),
-        Ok(output) if output.status.success() => None,
-        Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-    }
-}
-
 fn measure_jxl(python: &Path, script: &Path, folder: &Path) -> Result<Measured> {
     let outcome = child::measure_success(Command::new(python).arg(script).arg(folder))?;
     let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
@@ -145,28 +138,18 @@ fn measure_jxl(python: &Path, script: &Path, folder: &Path) -> Result<Measured> 
 }
 
 /// A general-purpose compressor on one tar of the files.
-fn measure_tar(tool: &str, level: &[&str], folder: &Path, paths: &[String], scratch: &Path) -> Result<Measured> {
-    let [tar, packed, back] = ["set.tar", "set.packed", "set.back"].map(|name| scratch.join(name));
-    let to = |path: &Path| File::create(path).with_context(|| format!("{} cannot be written", path.display()));
-    let mut builder = tar::Builder::new(BufWriter::new(to(&tar)?));
+fn measure_tar(rival: &RawTar, folder: &Path, paths: &[String], scratch: &Path) -> Result<Measured> {
+    let tar = scratch.join("set.tar");
+    let file = File::create(&tar).with_context(|| format!("{} cannot be written", tar.display()))?;
+    let mut builder = tar::Builder::new(BufWriter::new(file));
     builder.mode(tar::HeaderMode::Deterministic);
     for path in paths {
         builder.append_path_with_name(folder.join(path), path).with_context(|| path.clone())?;
     }
     builder.into_inner().and_then(|writer| writer.into_inner().map_err(std::io::IntoInnerError::into_error)).context("the tar cannot be written")?;
-    let run = |arguments: &[&str], from: &Path, into: &Path| -> Result<f64> {
-        Ok(child::measure_into(Command::new(tool).args(arguments).arg("-c").arg(from), Stdio::from(to(into)?))?.seconds)
-    };
-    let encode_seconds = run(level, &tar, &packed)?;
-    // zstd wants its window to be allowed again.
-    let back_flags: Vec<&str> = std::iter::once("-d").chain(level.iter().copied().filter(|flag| flag.starts_with("--long"))).collect();
-    let decode_seconds = run(&back_flags, &packed, &back)?;
-    if fingerprint::sha256(&back)? != fingerprint::sha256(&tar)? {
-        bail!("{tool} does not give back what it was given");
-    }
-    let bytes = std::fs::metadata(&packed).with_context(|| format!("{} cannot be read", packed.display()))?.len();
-    let version = version(tool, "--version").map_or_else(String::new, |version| format!(" {version}"));
-    Ok((format!("{tool}{version} {}, one tar", level.join(" ")), bytes, encode_seconds, decode_seconds))
+    let packed = rival.pack(&tar, "one tar", scratch)?;
+    let seconds = |measured: Option<f64>| measured.context("it was timed");
+    Ok((format!("{} {}", packed.tool, packed.settings), packed.total_bytes, seconds(packed.encode_seconds)?, seconds(packed.decode_seconds)?))
 }
 
 fn percent(row: &Row) -> f64 {
@@ -206,9 +189,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.jpg"), [7; 5000]).unwrap();
         let scratch = tempfile::tempdir().unwrap();
-        let (tool, bytes, ..) = measure_tar("gzip", &["-9"], folder.path(), &["a.jpg".to_owned()], scratch.path()).unwrap();
-        assert!(tool.starts_with("gzip") && tool.ends_with("-9, one tar") && (50..1000).contains(&bytes), "{tool}: {bytes} bytes");
-        let error = measure_tar("gzip", &["-9"], folder.path(), &["b.jpg".to_owned()], scratch.path()).unwrap_err();
+        let gzip = RawTar { program: "gzip", level: &["-9"], repeat: 1 };
+        let (tool, bytes, ..) = measure_tar(&gzip, folder.path(), &["a.jpg".to_owned()], scratch.path()).unwrap();
+        assert!(tool.starts_with("gzip") && tool.ends_with("-9; one tar") && (50..1000).contains(&bytes), "{tool}: {bytes} bytes");
+        let error = measure_tar(&gzip, folder.path(), &["b.jpg".to_owned()], scratch.path()).unwrap_err();
         assert!(error.to_string().contains("b.jpg"), "{error}");
     }
 

@@ -31,7 +31,14 @@ impl Rival for RawTar {
 
     fn measure(&self, set: &Set, scratch: &Path) -> Result<Vec<Measured>> {
         let tar = write_tar(set, scratch)?;
-        let before = fingerprint::sha256(&tar)?;
+        Ok(vec![self.pack(&tar, "one tar of raw samples", scratch)?])
+    }
+}
+
+impl RawTar {
+    /// Packs and unpacks `tar`, which is `what`, and removes it.
+    pub(crate) fn pack(&self, tar: &Path, what: &str, scratch: &Path) -> Result<Measured> {
+        let before = fingerprint::sha256(tar)?;
         let packed = scratch.join("raw.tar.packed");
         let to = |path: &Path| File::create(path).with_context(|| format!("{} cannot be written", path.display()));
         // `-c` writes to stdout, which goes to a file; `measure` would keep it in memory.
@@ -40,7 +47,7 @@ impl Rival for RawTar {
             command.args(arguments).arg("-c").arg(from);
             child::measure_into(&mut command, Stdio::from(to(into)?))
         };
-        let encode = run(self.level, &tar, &packed)?;
+        let encode = run(self.level, tar, &packed)?;
         let back = scratch.join("raw.tar.back");
         let mut timings = Vec::new();
         for _ in 0..self.repeat {
@@ -50,13 +57,13 @@ impl Rival for RawTar {
             bail!("{} does not give back what it was given", self.program);
         }
         let bytes = std::fs::metadata(&packed).with_context(|| format!("{} cannot be read", packed.display()))?.len();
-        for path in [&tar, &packed, &back] {
+        for path in [tar, &packed, &back] {
             std::fs::remove_file(path).with_context(|| format!("{} cannot be removed", path.display()))?;
         }
         let version = version(self.program, "--version").map_or_else(String::new, |version| format!(" {version}"));
-        Ok(vec![Measured {
+        Ok(Measured {
             tool: format!("{}{version}", self.program),
-            settings: format!("{}; one tar of raw samples", self.level.join(" ")),
+            settings: format!("{}; {what}", self.level.join(" ")),
             threads: 1,
             program_bytes: None,
             payload_bytes: bytes,
@@ -65,7 +72,7 @@ impl Rival for RawTar {
             decode_seconds: median(&mut timings),
             peak_bytes: encode.peak_bytes,
             identical: "yes".to_owned(),
-        }])
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every tool that is measured can do.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
@@ -42,6 +43,15 @@ pub(crate) trait Rival {
     fn measure(&self, set: &Set, scratch: &Path) -> Result<Vec<Measured>>;
 }
 
+/// Why a script of rivals cannot run, if so; without arguments it only looks for what it needs.
+pub(crate) fn script_missing(python: &Path, script: &Path) -> Option<String> {
+    match Command::new(python).arg(script).stdin(Stdio::null()).output() {
+        Err(error) => Some(format!("{} cannot be run: {error}", python.display())),
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
 /// The middle of several timings.
 pub(crate) fn median(timings: &mut [f64]) -> Option<f64> {
     timings.sort_by(f64::total_cmp);
@@ -50,7 +60,7 @@ pub(crate) fn median(timings: &mut [f64]) -> Option<f64> {
 
 /// First line that a program prints when asked for its version, shortened.
 pub(crate) fn version(program: &str, flag: &str) -> Option<String> {
-    let output = std::process::Command::new(program).arg(flag).output().ok()?;
+    let output = Command::new(program).arg(flag).output().ok()?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     text.split([' ', ',', '\n']).map(|word| word.trim_start_matches('v')).find(|word| is_version(word)).map(str::to_owned)

@@ -358,13 +358,18 @@ fn numbers(page: &mut Page, numbers: &NumbersSummary) {
     ];
     let ways: Vec<String> =
         ways.into_iter().filter(|&(_, bytes)| bytes > 0).map(|(way, bytes)| format!("{} {way}", share(bytes, numbers.bytes))).collect();
+    recoded(page, "numbers", numbers.files, [numbers.bytes, numbers.coded_bytes], &ways.iter().map(|way| way.trim()).collect::<Vec<_>>().join(", "));
+}
+
+/// A line of files that are coded in a way of their own: how many, their bytes before and after, and which way.
+fn recoded(page: &mut Page, name: &str, files: u64, [bytes, coded_bytes]: [u64; 2], way: &str) {
     page.line(&format!(
-        "numbers   {:>9}, {} -> {} bytes ({})   {}",
-        counted(numbers.files, "file", "files"),
-        grouped(numbers.bytes),
-        grouped(numbers.coded_bytes),
-        percent(100.0 * numbers.coded_bytes as f64 / numbers.bytes.max(1) as f64),
-        page.paint.faint(&ways.iter().map(|way| way.trim()).collect::<Vec<_>>().join(", "))
+        "{name:<9} {:>9}, {} -> {} bytes ({})   {}",
+        counted(files, "file", "files"),
+        grouped(bytes),
+        grouped(coded_bytes),
+        percent(100.0 * coded_bytes as f64 / bytes.max(1) as f64),
+        page.paint.faint(way)
     ));
 }
 
@@ -377,14 +382,7 @@ fn jpegs(page: &mut Page, jpegs: &JpegSummary) {
         0 => "coefficients coded anew".to_owned(),
         kept => format!("coefficients coded anew; {}", counted(kept, "file stays as it is", "files stay as they are")),
     };
-    page.line(&format!(
-        "JPEG      {:>9}, {} -> {} bytes ({})   {}",
-        counted(jpegs.files, "file", "files"),
-        grouped(jpegs.bytes),
-        grouped(jpegs.coded_bytes),
-        percent(100.0 * jpegs.coded_bytes as f64 / jpegs.bytes.max(1) as f64),
-        page.paint.faint(&way)
-    ));
+    recoded(page, "JPEG", jpegs.files, [jpegs.bytes, jpegs.coded_bytes], &way);
 }
 
 fn tune(page: &mut Page, programs: &[ProgramSummary]) {

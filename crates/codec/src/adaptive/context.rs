@@ -24,7 +24,7 @@ pub(crate) const fn spread(mut hash: u32) -> u32 {
 }
 
 #[inline(always)]
-pub(super) fn hash(parts: [i32; 5]) -> u32 {
+pub(crate) fn hash(parts: [i32; 5]) -> u32 {
     parts.iter().zip(ODD).fold(0, |sum: u32, (&part, odd)| sum.wrapping_add(part.cast_unsigned().wrapping_mul(odd)))
 }
 

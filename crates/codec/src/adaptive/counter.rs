@@ -20,7 +20,7 @@ pub(crate) struct Line([Slot; 2]);
 /// Even odds, nothing seen.
 const NEW: u32 = 1 << 31;
 /// Decisions after which a counter stops slowing down.
-const LIMIT: u32 = 60;
+pub(crate) const LIMIT: u32 = 60;
 
 /// Slots of all contexts, found by hash.
 #[derive(Debug)]
@@ -117,23 +117,23 @@ pub(crate) fn logits(counters: &[u32; LANES], stretch: &[i16; 4096]) -> [[i32; L
     [logits, milds]
 }
 
-/// Moves counters towards what they have seen.
+/// Moves counters towards what they have seen; after `limit` decisions, fewer than there are rates (a power of two), they slow down no more.
 #[inline(always)]
-pub(crate) fn learn(counters: &mut [u32; LANES], up: bool, rates: &[i32; 64]) {
+pub(crate) fn learn<const N: usize, const R: usize>(counters: &mut [u32; N], up: bool, rates: &[i32; R], limit: u32) {
     let target = if up { (1 << 22) - 1 } else { 0 };
-    let mut taken = [0; LANES];
+    let mut taken = [0; N];
     for (rate, counter) in taken.iter_mut().zip(&*counters) {
-        *rate = rates[(counter & 63) as usize];
+        *rate = rates[(*counter as usize) & (R - 1)];
     }
     for (counter, rate) in counters.iter_mut().zip(taken) {
         let (p, seen) = ((*counter >> 10).cast_signed(), *counter & 1023);
         // |target - p| >> 7 is at most 2^15, a rate below 2^15.5.
         let p = p + ((((target - p) >> 7) * rate) >> 9);
-        *counter = p.cast_unsigned() << 10 | (seen + 1).min(LIMIT);
+        *counter = p.cast_unsigned() << 10 | (seen + 1).min(limit);
     }
 }
 
 /// Entry `n` is `2^16 / (n + 1.5)`, rounded down: what a counter that has seen `n` decisions takes of the next.
-pub(crate) fn rates() -> Box<[i32; 64]> {
+pub(crate) fn rates<const R: usize>() -> Box<[i32; R]> {
     Box::new(std::array::from_fn(|n| (2 << 16) / (2 * n as i32 + 3)))
 }

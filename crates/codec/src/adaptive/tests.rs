@@ -17,7 +17,7 @@ fn log_odds_and_probabilities_are_inverse() {
 
 #[test]
 fn counters_approach_what_they_see() {
-    let rates = counter::rates();
+    let rates = counter::rates::<64>();
     let stretch = logit::table();
     let mut table = Table::new(6);
     let mut slots = [0; CONTEXTS];
@@ -27,7 +27,7 @@ fn counters_approach_what_they_see() {
     let mut last = 0;
     for _ in 0..200 {
         let mut counters = table.counters(&slots, 3);
-        counter::learn(&mut counters, true, &rates);
+        counter::learn(&mut counters, true, &rates, counter::LIMIT);
         table.put(&slots, 3, &counters);
         let [logits, milds] = counter::logits(&counters, &stretch);
         assert!(logits[0] >= last && milds[0] > 0);

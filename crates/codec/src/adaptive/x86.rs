@@ -13,16 +13,19 @@ use crate::cdf::Mixtures;
 use crate::context::Plane;
 use crate::kernel::Kernel;
 
-/// Vectors that a machine has; made by [`Vectors::of`] alone, so that whoever holds one may use them.
+/// Vectors that a machine has; made by [`Vectors::of`] alone, so that whoever holds one may use them, those of AVX2 in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Vectors {
+pub(crate) struct Vectors {
     are_wide: bool,
 }
 
 impl Vectors {
     /// Those that go with a kernel, if this machine has them.
-    pub(super) fn of(kernel: Kernel) -> Option<Self> {
-        let bits = is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("lzcnt");
+    pub(crate) fn of(kernel: Kernel) -> Option<Self> {
+        let bits = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt");
         match kernel {
             Kernel::Avx512 if bits && Kernel::all().contains(&kernel) => Some(Self { are_wide: true }),
             Kernel::Avx2 if bits && Kernel::all().contains(&kernel) => Some(Self { are_wide: false }),

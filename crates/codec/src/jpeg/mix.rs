@@ -7,7 +7,8 @@
 
 use crate::Error;
 use crate::adaptive::Decide;
-use crate::adaptive::context::spread;
+use crate::adaptive::context::{hash, spread};
+use crate::adaptive::counter;
 use crate::adaptive::logit;
 use crate::adaptive::mixer::{self, Mixer};
 
@@ -42,11 +43,7 @@ impl Bases {
     pub(super) fn new(what: u32, contexts: [[u32; 3]; CONTEXTS], signed: u32) -> Self {
         let mut bases = Self { hashes: [0; LANES], signed: [0; LANES] };
         for (i, [a, b, c]) in contexts.into_iter().enumerate() {
-            bases.hashes[i] = what
-                .wrapping_mul(0x9E37_79B1)
-                .wrapping_add(a.wrapping_mul(0x85EB_CA77))
-                .wrapping_add(b.wrapping_mul(0xC2B2_AE3D))
-                .wrapping_add(c.wrapping_mul(0x27D4_EB2F));
+            bases.hashes[i] = hash([what.cast_signed(), a.cast_signed(), b.cast_signed(), c.cast_signed(), 0]);
             bases.signed[i] = 0u32.wrapping_sub(signed >> i & 1);
         }
         bases
@@ -86,7 +83,7 @@ impl Mix {
             counters: vec![0; (CONTEXTS * NODES) << log2],
             mixers: [sets(0, first), sets(1, [0; LANES]), sets(2, [0; LANES])],
             stretch: logit::table(),
-            rates: Box::new(std::array::from_fn(|n| (2 << 16) / (2 * n as i32 + 3))),
+            rates: counter::rates(),
             found: [0; LANES],
         }
     }
@@ -155,19 +152,10 @@ impl Mix {
         for (mixer, set) in self.mixers.iter_mut().zip(sets) {
             mixer.learn(set, &weighed.inputs, error);
         }
-        let target = if up { (1 << 22) - 1 } else { 0 };
-        let (mut counters, mut rates) = (weighed.counters, [0; LANES]);
-        for (rate, counter) in rates.iter_mut().zip(&counters).take(CONTEXTS) {
-            *rate = self.rates[(counter & LIMIT) as usize];
-        }
-        for (counter, rate) in counters.iter_mut().zip(rates) {
-            // |target - p| >> 7 is at most 2^15, a rate below 2^15.5.
-            let (p, seen) = ((*counter >> 10).cast_signed(), *counter & 1023);
-            let p = p + ((((target - p) >> 7) * rate) >> 9);
-            *counter = (p.cast_unsigned() << 10 | (seen + 1).min(LIMIT)) ^ NEW;
-        }
+        let mut counters = weighed.counters;
+        counter::learn(&mut counters, up, &self.rates, LIMIT);
         for (counter, at) in counters.into_iter().zip(weighed.at).take(CONTEXTS) {
-            self.counters[at as usize] = counter;
+            self.counters[at as usize] = counter ^ NEW;
         }
     }
 }

@@ -15,6 +15,8 @@ use super::scan::Block;
 use super::stream::{Component, Stream};
 use crate::Error;
 use crate::adaptive::Decide;
+#[cfg(target_arch = "x86_64")]
+use crate::adaptive::Vectors;
 use crate::kernel::Kernel;
 
 /// Kinds of decisions: whether a number is 0, its sign, whether it has more bits (6), its upper bits (4), the place of the last coefficient.
@@ -62,7 +64,9 @@ const fn signed(n: i32) -> u32 {
 /// What codes components.
 #[derive(Debug)]
 pub(super) struct Model {
-    kernel: Kernel,
+    /// Those that are to be used.
+    #[cfg(target_arch = "x86_64")]
+    vectors: Option<Vectors>,
     mix: Mix,
 }
 
@@ -103,8 +107,13 @@ struct Around<'a> {
 
 impl Model {
     /// `2^log2` lines of counters for each context.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables, reason = "only x86-64 has a choice of instructions"))]
     pub(super) fn new(kernel: Kernel, log2: u32) -> Self {
-        Self { kernel, mix: Mix::new(log2) }
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            vectors: Vectors::of(kernel),
+            mix: Mix::new(log2),
+        }
     }
 
     /// Bytes that [`Model::new`] takes, about.
@@ -133,25 +142,16 @@ impl Model {
                 first: known().next().zip(stream.components.first()).map(|((blocks, missed), first)| (blocks, missed, beside(first))),
                 before: known().next_back().filter(|(blocks, _)| blocks.len() == plane.len()),
             };
-            let done = match self.vectors() {
-                #[cfg(target_arch = "x86_64")]
+            #[cfg(target_arch = "x86_64")]
+            let done = match self.vectors {
                 Some(vectors) => super::x86::blocks(self, vectors, &part, plane, coder)?,
-                _ => self.blocks(&part, plane, coder)?,
+                None => self.blocks(&part, plane, coder)?,
             };
+            #[cfg(not(target_arch = "x86_64"))]
+            let done = self.blocks(&part, plane, coder)?;
             misses.push(done.missed);
         }
         Ok(())
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    fn vectors(&self) -> Option<super::x86::Vectors> {
-        super::x86::Vectors::here(self.kernel)
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn vectors(&self) -> Option<std::convert::Infallible> {
-        let _ = self.kernel;
-        None
     }
 
     /// Codes the blocks of a component.

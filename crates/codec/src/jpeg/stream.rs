@@ -5,7 +5,7 @@ use super::huffman::Code;
 
 /// Scans and tables of codes of a file at most; encoders make some ten.
 const MOST_SCANS: usize = 128;
-const MOST_CODES: usize = 1024;
+const MOST_CODES: usize = 256;
 
 /// A component of the frame.
 #[derive(Debug, Clone)]

@@ -4,23 +4,7 @@
 use super::model::{Done, Model, Part};
 use super::scan::Block;
 use crate::Error;
-use crate::adaptive::Decide;
-use crate::kernel::Kernel;
-
-/// That a machine has AVX2; made by [`Vectors::here`] alone, so that whoever holds one may use it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Vectors(());
-
-impl Vectors {
-    /// If this machine has it, and `kernel` is none of those without.
-    pub(super) fn here(kernel: Kernel) -> Option<Self> {
-        let bits = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi1")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("lzcnt");
-        (bits && kernel != Kernel::Scalar).then_some(Self(()))
-    }
-}
+use crate::adaptive::{Decide, Vectors};
 
 /// [`Model::blocks`].
 pub(super) fn blocks<D: Decide>(model: &mut Model, _: Vectors, part: &Part<'_>, plane: &mut [Block], coder: &mut D) -> Result<Done, Error> {

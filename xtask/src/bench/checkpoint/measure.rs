@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
@@ -55,15 +55,6 @@ struct Line {
     total_bytes: u64,
     decode_seconds: f64,
     identical: bool,
-}
-
-/// Why ZipNN cannot be measured, if so.
-pub(crate) fn zipnn_missing(python: &Path, script: &Path) -> Option<String> {
-    match Command::new(python).arg(script).stdin(Stdio::null()).output() {
-        Err(error) => Some(format!("{} cannot be run: {error}", python.display())),
-        Ok(output) if output.status.success() => None,
-        Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-    }
 }
 
 pub(crate) fn zipnn(python: &Path, script: &Path, file: &File) -> Result<Row> {
