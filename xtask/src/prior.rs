@@ -23,6 +23,8 @@ enum Samples {
     Rgb8,
     /// Three and opacity.
     Rgba8,
+    /// What the files have: they are learned from as they are, at one size. For drawings of one bit, and pictures drawn at several sizes.
+    Stored,
 }
 
 /// What to learn from, and how long.
@@ -54,9 +56,14 @@ pub(crate) fn run(args: &PriorArgs) -> Result<()> {
     let binary = kolmo::build(&root)?;
     let work = tempfile::tempdir().context("no temporary folder")?;
     let folder = work.path().join("images");
-    std::fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let count = resize(&args.images, args.samples, &args.sizes, &folder)?;
-    println!("{count} images at {} sizes", args.sizes.len());
+    let folder = if args.samples == Samples::Stored {
+        args.images.clone()
+    } else {
+        std::fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let count = resize(&args.images, args.samples, &args.sizes, &folder)?;
+        println!("{count} images at {} sizes", args.sizes.len());
+        folder
+    };
     let learned = work.path().join("learned.kprog");
     let mut train = Command::new(binary);
     train.args(["train", "--no-priors", "--no-kinds", "--seed", "1", "--effort"]).arg(args.effort.to_string()).arg(&folder).arg("-o").arg(&learned);
@@ -88,6 +95,7 @@ fn resize(from: &Path, samples: Samples, sizes: &[u32], to: &Path) -> Result<usi
                 Samples::Gray8 => DynamicImage::from(small.to_luma8()),
                 Samples::Rgb8 => DynamicImage::from(small.to_rgb8()),
                 Samples::Rgba8 => DynamicImage::from(small.to_rgba8()),
+                Samples::Stored => small,
             };
             let file = to.join(format!("{count:05}_{size}.png"));
             small.save(&file).with_context(|| format!("{} cannot be written", file.display()))?;

@@ -115,7 +115,7 @@ pub(crate) struct Learning {
     #[arg(long)]
     pub(crate) no_priors: bool,
     /// Size of the network, whatever the effort: smaller ones decode faster, larger ones predict better [default: by effort and dataset]
-    #[arg(long, value_name = "1..5", value_parser = clap::value_parser!(u8).range(1..=5))]
+    #[arg(long, value_name = "1..6", value_parser = clap::value_parser!(u8).range(1..=6))]
     pub(crate) network: Option<u8>,
     /// Learn one Program for all images of a sample layout, whatever kinds of images these are
     #[arg(long)]

@@ -13,7 +13,7 @@ use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::general;
 use crate::kinds::{self, allot};
-use crate::learn::{FEWEST_TO_SPLIT, From, Learned, Lesson, learn_group};
+use crate::learn::{self, FEWEST_TO_SPLIT, From, Learned, Lesson, learn_group};
 use crate::observe::{Event, Step};
 use crate::options::{CompressOptions, LearnOptions};
 use crate::rating::Rating;
@@ -135,11 +135,20 @@ fn unsuited(dataset: &Dataset, group: &Group, program: &Program) -> Result<Optio
 
 /// The built-in Program that a group of this size is learned from, if any.
 pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew: &Crew<'_>) -> Result<Option<Program>, Error> {
-    if !learn.priors || learn.network.is_some() || group.colour.is_some() {
+    if !learn.priors {
         return Ok(None);
     }
     let rating = crew.pool.install(|| Rating::new(dataset, group))?;
-    Ok(best_prior(group.layout, &rating, crew)?.filter(|(.., bits)| rating.bytes(bits) >= LARGE_BYTES).map(|(_, program, _)| program))
+    let known = best_prior(group.layout, &rating, crew)?;
+    begins_with(dataset, group, learn, known.as_ref(), &rating)
+}
+
+/// The built-in Program, if the group's own is to begin with it: the group is large, and no larger network is planned for it.
+fn begins_with(dataset: &Dataset, group: &Group, learn: &LearnOptions, known: Option<&Rated>, rating: &Rating) -> Result<Option<Program>, Error> {
+    let Some((_, program, bits)) = known.filter(|_| learn.network.is_none() && group.colour.is_none()) else { return Ok(None) };
+    let plan = learn::plan(learn, group.layout, dataset.subpixels(&group.items)?, dataset.expected_bytes(group)?);
+    let suits = rating.bytes(bits) >= LARGE_BYTES && plan.shape.macs_per_pixel() <= program.macs_per_pixel();
+    Ok(suits.then(|| program.clone()))
 }
 
 /// The better of the best built-in Program and one of the group's own; or both, if some images are better coded by the one and some by the other.
@@ -148,10 +157,7 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
     let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
     let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
     let least = known.as_ref().map_or(u64::MAX, |(.., bits)| rating.bytes(bits));
-    let start = known
-        .as_ref()
-        .filter(|_| least >= LARGE_BYTES && means.learn.network.is_none() && group.colour.is_none())
-        .map(|(_, program, _)| program.clone());
+    let start = begins_with(dataset, group, means.learn, known.as_ref(), &rating)?;
     if let Some((prior, program, _)) = &known {
         let mut summary = about(group, program, "built-in");
         summary.prior = Some(prior.name.to_owned());

@@ -25,7 +25,7 @@ pub(crate) struct CurveArgs {
     #[arg(long, value_name = "SECONDS", value_delimiter = ',', default_values_t = [5, 10, 20, 40, 80, 160])]
     seconds: Vec<u32>,
     /// Sizes of networks, each learned at default effort.
-    #[arg(long, value_name = "1..5", value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5])]
+    #[arg(long, value_name = "1..6", value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5, 6])]
     networks: Vec<u8>,
     /// A rate whose time is asked for, bits per subpixel.
     #[arg(long, value_name = "BPSP", default_value_t = 3.75)]

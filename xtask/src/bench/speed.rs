@@ -73,7 +73,7 @@ struct Made {
     coding: String,
     archive: PathBuf,
     bytes: u64,
-    encode_seconds: f64,
+    encode: Vec<f64>,
 }
 
 /// Measures and writes the rows, a set at a time.
@@ -109,7 +109,8 @@ fn measure(args: &SpeedArgs, program: &Path, set: &Set, scratch: &Path, root: &P
     train.arg("train").arg(&set.folder).arg("-o").arg(&learned).args(["-q", "--effort", &args.effort.to_string()]).args(pixels);
     child::measure_success(&mut train)?;
     let cores = workspace::cores();
-    let made = args.codings.iter().map(|coding| make(program, set, &learned, coding, pixels, scratch)).collect::<Result<Vec<_>>>()?;
+    let make = |coding: &String| make(program, set, &learned, coding, pixels, scratch);
+    let mut made = args.codings.iter().map(make).collect::<Result<Vec<_>>>()?;
     let mut ways = Vec::new();
     for made in &made {
         for kernel in kernels(program)?.into_iter().filter(|kernel| args.kernels.is_empty() || args.kernels.contains(&kernel.0)) {
@@ -126,6 +127,9 @@ fn measure(args: &SpeedArgs, program: &Path, set: &Set, scratch: &Path, root: &P
     }
     for round in 0..args.repeat {
         println!("{}: round {} of {}", set.name, round + 1, args.repeat);
+        for made in made.iter_mut().filter(|_| round > 0) {
+            made.encode.extend(make(&made.coding)?.encode);
+        }
         for way in &mut ways {
             let archive = &made.iter().find(|made| made.coding == way.coding).context("an archive for each coding")?.archive;
             let command = |name: &str| {
@@ -143,7 +147,8 @@ fn measure(args: &SpeedArgs, program: &Path, set: &Set, scratch: &Path, root: &P
     let megabytes = set.subpixels() as f64 / 1e6;
     let mut rows = Vec::new();
     for way in &mut ways {
-        let made = made.iter().find(|made| made.coding == way.coding).context("an archive for each coding")?;
+        let made = made.iter_mut().find(|made| made.coding == way.coding).context("an archive for each coding")?;
+        let encode = median(&mut made.encode).context("timed at least once")?;
         let verify = median(&mut way.verify).context("timed at least once")?;
         let expand = median(&mut way.expand).context("timed at least once")?;
         let row = vec![
@@ -156,7 +161,7 @@ fn measure(args: &SpeedArgs, program: &Path, set: &Set, scratch: &Path, root: &P
             way.kernel.clone(),
             way.threads.to_string(),
             format!("{:.4}", made.bytes as f64 * 8.0 / set.subpixels() as f64),
-            if way.threads == cores { format!("{:.2}", megabytes / made.encode_seconds) } else { String::new() },
+            if way.threads == cores { format!("{:.2}", megabytes / encode) } else { String::new() },
             format!("{:.2}", megabytes / verify),
             format!("{:.2}", megabytes / expand),
             jxl.filter(|_| way.threads == cores).map_or_else(String::new, |jxl| format!("{:.2}", jxl / verify)),
@@ -169,14 +174,17 @@ fn measure(args: &SpeedArgs, program: &Path, set: &Set, scratch: &Path, root: &P
 
 fn make(program: &Path, set: &Set, learned: &Path, coding: &str, pixels: &[&str], scratch: &Path) -> Result<Made> {
     let archive = scratch.join(format!("{coding}.kolmo"));
+    if archive.exists() {
+        std::fs::remove_file(&archive).with_context(|| format!("{} cannot be removed", archive.display()))?;
+    }
     let mut compress = Command::new(program);
     compress.arg("compress").arg(&set.folder).arg("-o").arg(&archive).arg("--program").arg(learned);
     compress.args(["--json", "--coding", coding]).args(pixels);
     let outcome = child::measure_success(&mut compress)?;
     let summary = kolmo::last_line(&String::from_utf8_lossy(&outcome.stdout), "compress_summary")?;
-    let encode_seconds = summary["coding"]["encode_seconds"].as_f64().context("compress_summary tells no encode_seconds")?;
+    let encode = summary["coding"]["encode_seconds"].as_f64().context("compress_summary tells no encode_seconds")?;
     let bytes = summary["sizes"]["total"].as_u64().context("compress_summary tells no total")?;
-    Ok(Made { coding: coding.to_owned(), archive, bytes, encode_seconds })
+    Ok(Made { coding: coding.to_owned(), archive, bytes, encode: vec![encode] })
 }
 
 /// The kernels that this machine has, and whether it is the one that is used: what kolmo says to a name that is none.
