@@ -45,6 +45,9 @@ pub(crate) struct PriorArgs {
     /// As `kolmo train` knows it; 3 to 6 differ by time alone.
     #[arg(long, default_value_t = 6)]
     effort: u8,
+    /// Size of its network, 1 to 6 [default: as `kolmo train` has it].
+    #[arg(long)]
+    network: Option<u8>,
 }
 
 /// Makes one.
@@ -67,6 +70,9 @@ pub(crate) fn run(args: &PriorArgs) -> Result<()> {
     let learned = work.path().join("learned.kprog");
     let mut train = Command::new(binary);
     train.args(["train", "--no-priors", "--no-kinds", "--seed", "1", "--effort"]).arg(args.effort.to_string()).arg(&folder).arg("-o").arg(&learned);
+    if let Some(network) = args.network {
+        train.args(["--network", &network.to_string()]);
+    }
     child::measure_into(&mut train, Stdio::inherit())?;
     let entry = programs(&std::fs::read(&learned).with_context(|| format!("{} cannot be read", learned.display()))?)?;
     let path = root.join("crates/codec/priors").join(format!("{}.prior", args.name));

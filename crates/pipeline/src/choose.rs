@@ -43,7 +43,7 @@ const LEAST_BYTES: u64 = 30_000;
 /// ([`kolmo_model::effort`]).
 const LARGE_BYTES: u64 = 1_300_000;
 
-/// A built-in Program beside the group's own has to take off this share: a second Program means smaller blocks, and it is judged by a part of the images.
+/// A built-in Program beside the group's own, or beside another one, has to take off this share: a second Program means smaller blocks, and it is judged by a part of the images.
 const LEAST_GAIN_OF_BOTH: f64 = 0.01;
 
 /// What a candidate is called that was learned from a built-in Program.
@@ -139,8 +139,8 @@ pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew
         return Ok(None);
     }
     let rating = crew.pool.install(|| Rating::new(dataset, group))?;
-    let known = best_prior(group.layout, &rating, crew)?;
-    begins_with(dataset, group, learn, known.as_ref(), &rating)
+    let known = rated_priors(group.layout, &rating, crew)?;
+    begins_with(dataset, group, learn, known.first(), &rating)
 }
 
 /// The built-in Program, if the group's own is to begin with it: the group is large, and no larger network is planned for it.
@@ -154,14 +154,27 @@ fn begins_with(dataset: &Dataset, group: &Group, learn: &LearnOptions, known: Op
 /// The better of the best built-in Program and one of the group's own; or both, if some images are better coded by the one and some by the other.
 pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
     let rating = crew.pool.install(|| if means.look { Rating::quick(dataset, group) } else { Rating::new(dataset, group) })?;
-    let known = if means.learn.priors { best_prior(group.layout, &rating, crew)? } else { None };
-    let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
-    let least = known.as_ref().map_or(u64::MAX, |(.., bits)| rating.bytes(bits));
-    let start = begins_with(dataset, group, means.learn, known.as_ref(), &rating)?;
-    if let Some((prior, program, _)) = &known {
+    let known = if means.learn.priors { rated_priors(group.layout, &rating, crew)? } else { Vec::new() };
+    let least = known.first().map_or(u64::MAX, |(.., bits)| rating.bytes(bits));
+    let start = begins_with(dataset, group, means.learn, known.first(), &rating)?;
+    let built_in = |(prior, program, _): &Rated| {
         let mut summary = about(group, program, "built-in");
         summary.prior = Some(prior.name.to_owned());
-        looked.push((Candidate::new(format!("built-in {}", prior.name), 1, least), Chosen::new(program.clone(), summary)));
+        Chosen::new(program.clone(), summary)
+    };
+    let mut looked: Vec<(Candidate, Chosen)> = Vec::new();
+    if let Some(first) = known.first() {
+        looked.push((Candidate::new(format!("built-in {}", first.0.name), 1, least), built_in(first)));
+    }
+    if let [first, second, ..] = known.as_slice()
+        && means.learn.kinds
+        && !means.look
+    {
+        let name = format!("built-in {} and {}", first.0.name, second.0.name);
+        let both = Candidate::new(name, 2, rating.bytes(&shorter(&first.2, &second.2)));
+        if pays_beside(&both, &looked) {
+            looked.push((both, Chosen { beside: Some(Box::new(built_in(second))), ..built_in(first) }));
+        }
     }
     if worth_learning(dataset, group)? && least >= LEAST_BYTES {
         let Learned { program, mut summary } = learn_one(dataset, group, start.as_ref(), means, crew)?;
@@ -170,12 +183,10 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
         let way = if start.is_some() { FROM_BUILT_IN } else { "learned" };
         let learned = Chosen::new(program, summary);
         looked.push((Candidate::new(way.to_owned(), bytes, rating.bytes(&own)), learned.clone()));
-        if let Some((prior, _, bits)) = known.as_ref().filter(|_| means.learn.kinds && !means.look) {
-            let each = rating.bytes(&own.iter().zip(bits).map(|(own, prior)| *own.min(prior)).collect::<Vec<_>>());
-            let both = Candidate::new(format!("{way}, and built-in {}", prior.name), bytes + 1, each);
-            if looked.iter().all(|(other, _)| (both.estimated_bytes as f64) < other.estimated_bytes as f64 * (1.0 - LEAST_GAIN_OF_BOTH)) {
-                let beside = looked.first().map(|(_, built_in)| Box::new(built_in.clone()));
-                looked.push((both, Chosen { beside, ..learned }));
+        if let Some(first) = known.first().filter(|_| means.learn.kinds && !means.look) {
+            let both = Candidate::new(format!("{way}, and built-in {}", first.0.name), bytes + 1, rating.bytes(&shorter(&own, &first.2)));
+            if pays_beside(&both, &looked) {
+                looked.push((both, Chosen { beside: Some(Box::new(built_in(first))), ..learned }));
             }
         }
     }
@@ -191,17 +202,26 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
 /// A built-in Program, and the bits of each piece of some images under it.
 type Rated = (&'static Prior, Program, Vec<u64>);
 
-/// The built-in Program that suits the images best.
-fn best_prior(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Option<Rated>, Error> {
-    let mut best: Option<Rated> = None;
-    for prior in PRIORS.iter().filter(|prior| prior.layout() == layout.code()) {
+/// The built-in Programs of a layout, the one that suits the images best first.
+fn rated_priors(layout: Layout, rating: &Rating, crew: &Crew<'_>) -> Result<Vec<Rated>, Error> {
+    let rate = |prior: &'static Prior| {
         let program = prior.program()?;
         let bits = crew.pool.install(|| rating.direct_bits(&program))?;
-        if best.as_ref().is_none_or(|(.., least)| bits.iter().sum::<u64>() < least.iter().sum()) {
-            best = Some((prior, program, bits));
-        }
-    }
-    Ok(best)
+        Ok((prior, program, bits))
+    };
+    let mut rated = PRIORS.iter().filter(|prior| prior.layout() == layout.code()).map(rate).collect::<Result<Vec<Rated>, Error>>()?;
+    rated.sort_by_key(|(.., bits)| bits.iter().sum::<u64>());
+    Ok(rated)
+}
+
+/// Bits of each piece by the better of two Programs.
+fn shorter(one: &[u64], other: &[u64]) -> Vec<u64> {
+    one.iter().zip(other).map(|(one, other)| *one.min(other)).collect()
+}
+
+/// Whether two Programs, each image by the better one, take enough off what any single way takes.
+fn pays_beside(both: &Candidate, looked: &[(Candidate, Chosen)]) -> bool {
+    looked.iter().all(|(other, _)| (both.estimated_bytes as f64) < other.estimated_bytes as f64 * (1.0 - LEAST_GAIN_OF_BOTH))
 }
 
 /// Whether a group is large enough for a Program of its own to pay.
