@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use corpus::archive::Sound;
 use corpus::file::{LIBPNG, bmp, odd_png, png, pnm, text_pnm};
-use corpus::picture::{LAYOUTS, texture};
+use corpus::picture::{LAYOUTS, disc, texture};
 use corpus::room::{Room, files, general, given, learning, put};
 use kolmo::observe::Silent;
 use kolmo::options::{CompressOptions, ExpandOptions, Fidelity, Limits, Method};
@@ -371,6 +371,14 @@ fn make_missing() {
 
     let about = "Three JPEG files: progressive, CMYK, and one that is cut off and kept as bytes (format 1.7).";
     make_of_sound("v1.7_jpeg", about, corpus::archive::of_jpegs);
+
+    let about = "A drawing of one bit under built-in Program 2 and a disc with soft edges, RGBA, under built-in Program 3 (format 1.8).";
+    if !folder("golden").join("v1.8").exists() {
+        let built_in = |at: usize| PRIORS[at].program().expect("a built-in Program");
+        corpus::program::write_these(&room.at("1.8.kprog"), &[("gray1", built_in(2)), ("rgba8", built_in(3))]);
+        let new = named([("a.pbm".into(), pnm(&disc("gray1", 40))), ("b.png".into(), png(&disc("rgba8", 24), LIBPNG))].into_iter());
+        make_archive("v1.8", about, &new, &CompressOptions { coding: Some(Method::Direct), ..given(&room.at("1.8.kprog")) });
+    }
 
     let reject = folder("golden_reject");
     let mut index = fs::read(reject.join("index.json")).map_or_else(|_| json!({}), |bytes| serde_json::from_slice(&bytes).expect("JSON"));

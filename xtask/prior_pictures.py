@@ -3,7 +3,7 @@
 
     npm pack @iconify-json/NAME          for each NAME of ICONS, unpacked to PACKAGES/iconify-json-NAME
     npm pack emoji-datasource-twitter    unpacked to PACKAGES/emoji-datasource-twitter
-    python3 prior_pictures.py graphics PACKAGES OUT       -> OUT/rgba, OUT/rgb
+    python3 prior_pictures.py graphics PACKAGES OUT       -> OUT/rgba, OUT/rgb, OUT/indexed
     python3 prior_pictures.py drawings PACKAGES PAGES HERSHEY OUT -> OUT/bw
 
 PAGES is the folder `prog` of Leptonica's sources, HERSHEY that of the Hershey fonts in `.jhf` form. Needs Pillow and resvg_py. The same packages give the same pictures.
@@ -84,6 +84,39 @@ def graphics(packages, out):
     random.shuffle(paths)
     for number, path in enumerate(paths[:EMOJI_OF_64]):
         Image.open(path).convert("RGBA").save(f"{out}/rgba/tw64_{number:04}.png")
+    palettes(out)
+
+
+def palettes(out):
+    """A third of the icons by palettes of several sizes and orders, as programs that make pictures small write them."""
+    random.seed(3)
+    os.makedirs(f"{out}/indexed", exist_ok=True)
+    paths = sorted(glob.glob(f"{out}/rgba/*.png"))
+    random.shuffle(paths)
+    for number, path in enumerate(paths[: len(paths) // 3]):
+        colours = random.choice([32, 64, 128, 256, 256])
+        if number % 2:
+            picture = Image.open(path.replace("/rgba/", "/rgb/") if "tw64" not in path else path).convert("RGB")
+            picture = picture.quantize(colours, method=Image.MEDIANCUT, dither=Image.NONE)
+        else:
+            picture = Image.open(path).quantize(colours, method=Image.FASTOCTREE, dither=Image.NONE)
+        used = sorted(picture.getcolors(256), reverse=True)
+        entries = picture.palette.mode
+        palette = picture.palette.palette
+        width = len(entries)
+        colour = {index: tuple(palette[width * index : width * index + width]) for _, index in used}
+        order = [index for _, index in used]
+        kind = random.choice(["frequent first", "dark first", "as it is"])
+        if kind == "dark first":
+            order.sort(key=lambda index: (sum(colour[index]), index))
+        elif kind == "as it is":
+            order.sort()
+        new = {index: place for place, index in enumerate(order)}
+        mapped = Image.new("P", picture.size)
+        mapped.putdata([new[index] for index in picture.getdata()])
+        flat = [value for index in order for value in colour[index]]
+        mapped.putpalette(flat, entries)
+        mapped.save(f"{out}/indexed/{number:05}.png", bits=8)
 
 
 def one_bit(picture):

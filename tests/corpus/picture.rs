@@ -77,6 +77,28 @@ pub(crate) fn texture(name: &str, width: u32, height: u32, seed: u64) -> Image {
     Image::new(width, height, layout, samples).expect("as many samples as the shape asks for")
 }
 
+/// A disc with soft edges on nothing, the darker the lower: a drawing as icons are. Of one bit there is no more than its shape.
+pub(crate) fn disc(name: &str, side: u32) -> Image {
+    let layout = layout(name);
+    let middle = i64::from(side) * 8;
+    let place = |at: u32| i64::from(at) * 16 + 8 - middle;
+    // What of a pixel the disc covers, 0 to 255, by its distance to the middle in sixteenths.
+    let covered = |x: u32, y: u32| {
+        let distance = (place(x).pow(2) + place(y).pow(2)).isqrt();
+        ((middle - 20 - distance) * 16).clamp(0, 255) as u8
+    };
+    let samples = (0..side).flat_map(|y| (0..side).map(move |x| (x, y))).flat_map(|(x, y)| {
+        let opacity = covered(x, y);
+        let light = 250 - (y * 120 / side) as u8;
+        match (layout.channels(), layout.bit_depth) {
+            (1, 1) => vec![u8::from(opacity < 128)],
+            (_, 8) if opacity == 0 => vec![0; layout.channels()],
+            (channels, _) => [light, light / 2, 40, opacity][4 - channels..].to_vec(),
+        }
+    });
+    Image::new(side, side, layout, samples.collect()).expect("as many samples as the shape asks for")
+}
+
 /// Samples that nothing can predict.
 pub(crate) fn static_noise(name: &str, width: u32, height: u32, seed: u64) -> Image {
     let layout = layout(name);

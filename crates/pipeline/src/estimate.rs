@@ -3,12 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use kolmo_codec::block::Method;
-use kolmo_codec::program::Program;
-
 use crate::base::Previous;
 use crate::choose::{self, Chosen, FROM_BUILT_IN, code_program};
-use crate::coding::{Way, adaptive_pays};
+use crate::coding::Way;
 use crate::compress::{name, ratio};
 use crate::dataset::{self, Dataset, Group, Loading};
 use crate::error::Error;
@@ -113,13 +110,17 @@ pub(crate) struct Outlook {
 /// What a group may take under a Program that was learned in [`STEPS`], or not learned at all; its summary is told how it would be coded.
 /// `quick` looks at fewer images.
 pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way: Way, quick: bool, crew: &Crew<'_>) -> Result<Outlook, Error> {
-    let Chosen { program, summary, .. } = chosen;
+    let Chosen { program, summary, judged, .. } = chosen;
     let candidate = summary.candidates.iter().find(|candidate| candidate.chosen);
-    // Images may have come and gone since a kind was judged.
-    let direct = candidate.filter(|_| group.kind == 0 && !quick).map(|candidate| candidate.estimated_bytes - candidate.program_bytes);
     let from_prior = candidate.is_some_and(|candidate| candidate.way.starts_with(FROM_BUILT_IN));
-    let rating = crew.pool.install(|| if quick { Rating::quick(dataset, group) } else { Rating::new(dataset, group) })?;
-    let (method, bytes) = crew.pool.install(|| judged(&rating, program, direct, way))?;
+    // Images may have come and gone since a kind was judged.
+    let (method, bytes) = match judged.filter(|_| group.kind == 0 && !quick) {
+        Some(judged) => judged,
+        None => crew.pool.install(|| {
+            let rating = if quick { Rating::quick(dataset, group) } else { Rating::new(dataset, group) }?;
+            rating.judged(program, rating.direct_bytes(program)?, way)
+        })?,
+    };
     let grows = match summary.steps {
         0 => 1.0,
         _ if from_prior => FROM_PRIOR,
@@ -129,17 +130,4 @@ pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way
     summary.kept = true;
     summary.coding = method.name().into();
     Ok(Outlook { program_bytes, payload_bytes: bytes as f64 * grows })
-}
-
-/// How the group would be coded, and the bytes of its payload under this Program; `direct` are those of direct coding, if they are known.
-fn judged(rating: &Rating, program: &Program, direct: Option<u64>, way: Way) -> Result<(Method, u64), Error> {
-    let direct = direct.map_or_else(|| rating.direct_bytes(program), Ok)?;
-    if matches!(way, Way::Fixed(Method::Direct | Method::Lanes)) || program.is_deep() {
-        return Ok((Method::Direct, direct));
-    }
-    let adaptive = (direct as f64 * rating.adaptive_share(program)?) as u64;
-    Ok(match way {
-        Way::IfAdaptiveSaves(share) if !adaptive_pays(adaptive, direct, share) => (Method::Direct, direct),
-        _ => (Method::Adaptive, adaptive),
-    })
 }

@@ -6,6 +6,7 @@ use kolmo_data::layout::{Image, Layout};
 use kolmo_data::statistics;
 use rayon::prelude::*;
 
+use crate::coding::{Way, adaptive_pays};
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 
@@ -93,8 +94,20 @@ impl Rating {
         (bits * scale / 8.0) as u64
     }
 
+    /// How the group would be coded under a Program, and the bytes of its payload; `direct` are those of direct coding.
+    pub(crate) fn judged(&self, program: &Program, direct: u64, way: Way) -> Result<(Method, u64), Error> {
+        if matches!(way, Way::Fixed(Method::Direct | Method::Lanes)) || program.is_deep() {
+            return Ok((Method::Direct, direct));
+        }
+        let adaptive = (direct as f64 * self.adaptive_share(program)?) as u64;
+        Ok(match way {
+            Way::IfAdaptiveSaves(share) if !adaptive_pays(adaptive, direct, share) => (Method::Direct, direct),
+            _ => (Method::Adaptive, adaptive),
+        })
+    }
+
     /// What adaptive coding of some pieces, as one block, takes of direct coding.
-    pub(crate) fn adaptive_share(&self, program: &Program) -> Result<f64, Error> {
+    fn adaptive_share(&self, program: &Program) -> Result<f64, Error> {
         let pixels: usize = self.pieces.iter().map(|piece| piece.width as usize * piece.height as usize).sum();
         let some: Vec<Image> = self.pieces.iter().step_by(pixels.div_ceil(self.adaptive_pixels).max(1)).cloned().collect();
         let (adaptive, direct) = (ideal_bits(Method::Adaptive, program, &some)?, ideal_bits(Method::Direct, program, &some)?);

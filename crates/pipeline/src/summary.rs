@@ -178,11 +178,11 @@ pub struct KindsEstimate {
 /// A way of coding a group of images, and what it would take or takes.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Candidate {
-    /// `given`, `built-in NAME`, `learned`, `learned, from the built-in one`, `the general way`.
+    /// `given`, `built-in NAME`, `learned`, `learned, from the built-in one`, two of these (`learned, and built-in NAME`), `the general way`.
     pub way: String,
     /// Bytes of the Program, coded.
     pub program_bytes: u64,
-    /// Bytes of Program and samples, judged by a small part of the images and direct coding.
+    /// Bytes of Program and samples, judged by a small part of the images.
     pub estimated_bytes: u64,
     /// The same, as they are; of what was coded whole.
     pub real_bytes: Option<u64>,

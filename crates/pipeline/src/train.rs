@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Instant;
 
+use kolmo_codec::block::Method;
 use kolmo_codec::program::Program;
 use kolmo_codec::weights::CodedProgram;
 use kolmo_data::layout::Layout;
 
 use crate::choose::{Means, code_program, learn_one, start, time_shares, worth_learning};
+use crate::coding::Way;
 use crate::compress::prepare;
 use crate::dataset::Group;
 use crate::error::Error;
@@ -41,7 +43,13 @@ pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &
             continue;
         }
         let start = start(&dataset, group, learn, crew)?;
-        let learned = learn_one(&dataset, group, start.as_ref(), &Means { learn, time_budget: share, most_steps: None, look: false }, crew)?;
+        let learned = learn_one(
+            &dataset,
+            group,
+            start.as_ref(),
+            &Means { learn, time_budget: share, most_steps: None, way: Way::Fixed(Method::Direct), look: false },
+            crew,
+        )?;
         all.push(group.layout, &learned.program, learned.summary);
     }
     if all.coded.is_empty() {
