@@ -116,7 +116,8 @@ def palettes(out):
         mapped.putdata([new[index] for index in picture.getdata()])
         flat = [value for index in order for value in colour[index]]
         mapped.putpalette(flat, entries)
-        mapped.save(f"{out}/indexed/{number:05}.png", bits=8)
+        if len(used) > 16:  # fewer are stored by fewer bits
+            mapped.save(f"{out}/indexed/{number:05}.png")
 
 
 def one_bit(picture):

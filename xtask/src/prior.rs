@@ -14,6 +14,10 @@ use crate::{child, workspace};
 const HEADER_BYTES: usize = 80;
 const PROGRAMS_LENGTH_AT: usize = 32;
 
+/// Bytes of a Program's entry before its coded bytes, and where their length stands.
+const HEAD_BYTES: usize = 10;
+const CODED_LENGTH_AT: usize = 6;
+
 /// Sample layout of a built-in Program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Samples {
@@ -75,6 +79,10 @@ pub(crate) fn run(args: &PriorArgs) -> Result<()> {
     }
     child::measure_into(&mut train, Stdio::inherit())?;
     let entry = programs(&std::fs::read(&learned).with_context(|| format!("{} cannot be read", learned.display()))?)?;
+    let coded = entry.get(CODED_LENGTH_AT..HEAD_BYTES).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
+    if entry.len() != HEAD_BYTES + coded as usize {
+        bail!("{} holds images of several sample layouts: a built-in Program is for one", args.images.display());
+    }
     let path = root.join("crates/codec/priors").join(format!("{}.prior", args.name));
     std::fs::write(&path, &entry).with_context(|| format!("{} cannot be written", path.display()))?;
     println!("{}: {} bytes, BLAKE3 {}", path.display(), entry.len(), blake3::hash(&entry));

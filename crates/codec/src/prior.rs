@@ -22,12 +22,13 @@ pub struct Prior {
 }
 
 /// All of them; number `i` stands at index `i`.
-pub const PRIORS: [Prior; 5] = [
+pub const PRIORS: [Prior; 6] = [
     Prior { number: 0, name: "photo", entry: include_bytes!("../priors/photo-rgb8.prior") },
     Prior { number: 1, name: "photo", entry: include_bytes!("../priors/photo-gray8.prior") },
     Prior { number: 2, name: "drawing", entry: include_bytes!("../priors/drawing-gray1.prior") },
     Prior { number: 3, name: "graphics", entry: include_bytes!("../priors/graphics-rgba8.prior") },
     Prior { number: 4, name: "graphics", entry: include_bytes!("../priors/graphics-rgb8.prior") },
+    Prior { number: 5, name: "graphics", entry: include_bytes!("../priors/graphics-indexed8.prior") },
 ];
 
 /// Bytes of an entry before its coded bytes.

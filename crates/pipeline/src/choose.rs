@@ -44,6 +44,8 @@ const LEAST_BYTES: u64 = 30_000;
 /// Images that take more than this under a built-in Program are learned from it: a network of its size pays from here on
 /// ([`kolmo_model::effort`]).
 const LARGE_BYTES: u64 = 1_300_000;
+/// A built-in Program that takes more than this of what images are expected to take was learned from others: they are learned from random weights.
+const MOST_OF_EXPECTED: f64 = 1.3;
 
 /// A built-in Program beside the group's own, or beside another one, has to take off this share: a second Program means smaller blocks, and it is judged by a part of the images.
 const LEAST_GAIN_OF_BOTH: f64 = 0.01;
@@ -151,11 +153,13 @@ pub(crate) fn start(dataset: &Dataset, group: &Group, learn: &LearnOptions, crew
     begins_with(dataset, group, learn, known.first(), &rating)
 }
 
-/// The built-in Program, if the group's own is to begin with it: the group is large, and no larger network is planned for it.
+/// The built-in Program, if the group's own is to begin with it: the group is large, the Program knows images of its kind, and no larger network is planned.
 fn begins_with(dataset: &Dataset, group: &Group, learn: &LearnOptions, known: Option<&Rated>, rating: &Rating) -> Result<Option<Program>, Error> {
     let Some((_, program, bits)) = known.filter(|_| learn.network.is_none() && group.colour.is_none()) else { return Ok(None) };
-    let plan = learn::plan(learn, group.layout, dataset.subpixels(&group.items)?, dataset.expected_bytes(group)?);
-    let suits = rating.bytes(bits) >= LARGE_BYTES && plan.shape.macs_per_pixel() <= program.macs_per_pixel();
+    let (bytes, expected_bytes) = (rating.bytes(bits), dataset.expected_bytes(group)?);
+    let plan = learn::plan(learn, group.layout, dataset.subpixels(&group.items)?, expected_bytes);
+    let knows = bytes as f64 <= MOST_OF_EXPECTED * expected_bytes as f64;
+    let suits = bytes >= LARGE_BYTES && knows && plan.shape.macs_per_pixel() <= program.macs_per_pixel();
     Ok(suits.then(|| program.clone()))
 }
 
