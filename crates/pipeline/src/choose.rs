@@ -8,7 +8,6 @@ use kolmo_codec::prior::{PRIORS, Prior};
 use kolmo_codec::program::Program;
 use kolmo_codec::weights::{self, CodedProgram};
 use kolmo_data::layout::Layout;
-use rayon::prelude::*;
 
 use crate::coding::{self, ProgramCoded, Way};
 use crate::dataset::{Dataset, Group};
@@ -49,6 +48,9 @@ const MOST_OF_EXPECTED: f64 = 1.3;
 
 /// A built-in Program beside the group's own, or beside another one, has to take off this share: a second Program means smaller blocks, and it is judged by a part of the images.
 const LEAST_GAIN_OF_BOTH: f64 = 0.01;
+
+/// Bits a sample of direct coding from which on the way of coding does not change which Program is best.
+const MOST_BITS_TO_JUDGE: f64 = 3.0;
 
 /// What a candidate is called that was learned from a built-in Program.
 pub(crate) const FROM_BUILT_IN: &str = "learned, from the built-in one";
@@ -237,13 +239,17 @@ impl Single {
     }
 }
 
-/// Judges how the group would be coded by each Program. Those that take twice the bytes of the best by direct coding are out of the race.
+/// Judges how the group would be coded by each Program. Those that take twice the bytes of the best by direct coding are out of the race; and where
+/// samples take many bits, adaptive coding saves some per cent by any of them. One after the other: each holds the counters of a block.
 fn judge(singles: &mut [Single], rating: &Rating, means: &Means<'_>) -> Result<(), Error> {
     let least = singles.iter().map(|single| rating.bytes(&single.bits)).min().unwrap_or(0);
-    singles.par_iter_mut().filter(|single| !means.look && rating.bytes(&single.bits) <= 2 * least).try_for_each(|single| {
+    if means.look || rating.bits_a_subpixel(least) > MOST_BITS_TO_JUDGE {
+        return Ok(());
+    }
+    for single in singles.iter_mut().filter(|single| rating.bytes(&single.bits) <= 2 * least) {
         single.chosen.judged = Some(rating.judged(&single.chosen.program, rating.bytes(&single.bits), means.way)?);
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// A built-in Program, and the bits of each piece of some images under it.

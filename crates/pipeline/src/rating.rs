@@ -94,6 +94,11 @@ impl Rating {
         (bits * scale / 8.0) as u64
     }
 
+    /// The rate of a payload of so many bytes.
+    pub(crate) fn bits_a_subpixel(&self, bytes: u64) -> f64 {
+        bytes as f64 * 8.0 / self.subpixels.1.max(1) as f64
+    }
+
     /// How the group would be coded under a Program, and the bytes of its payload; `direct` are those of direct coding.
     pub(crate) fn judged(&self, program: &Program, direct: u64, way: Way) -> Result<(Method, u64), Error> {
         if matches!(way, Way::Fixed(Method::Direct | Method::Lanes)) || program.is_deep() {
