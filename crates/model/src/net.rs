@@ -1,5 +1,7 @@
 //! The causal network, as burn modules: the float twin of a [`kolmo_codec::program::Program`].
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::module::{Module, Param};
 use burn::prelude::*;
 use burn::tensor::{Distribution, Tensor, TensorData};
@@ -191,10 +193,26 @@ pub struct Inputs {
     pub near: Tensor<1, Int>,
 }
 
+/// burn's generator belongs to the whole process, so whoever seeds it or draws from it does so alone.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
 impl Net {
     /// Random weights.
     #[must_use]
     pub fn new(shape: &NetShape, device: &Device) -> Self {
+        let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::drawn(shape, device)
+    }
+
+    /// Random weights, the same for the same seed.
+    #[must_use]
+    pub fn seeded(shape: &NetShape, device: &Device, seed: u64) -> Self {
+        let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        device.seed(seed);
+        Self::drawn(shape, device)
+    }
+
+    fn drawn(shape: &NetShape, device: &Device) -> Self {
         let stack = |mut inputs: usize, units: &[usize]| {
             let layers = units.iter().map(|&outputs| Layer::relu(std::mem::replace(&mut inputs, outputs), outputs, device));
             layers.collect::<Vec<_>>()

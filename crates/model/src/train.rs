@@ -4,7 +4,6 @@ mod coarse;
 mod optimiser;
 mod schedule;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::optim::GradientsParams;
@@ -167,7 +166,7 @@ pub fn train<S: Sample>(set: &TrainSet<S>, plan: &Plan, run: &Run, watch: &mut d
     let device = run.device.device.clone().autodiff();
     let given = run.start.as_ref().filter(|given| given.order == set.order && given.bit_depth == set.bit_depth && given.colour == set.colour);
     let given = given.and_then(|given| dequantise(given, &device).ok()).filter(|(_, shape)| *shape == plan.shape);
-    let mut start = (given.map_or_else(|| first_weights(plan, run, &device), |(net, _)| net).weights(), 0);
+    let mut start = (given.map_or_else(|| Net::seeded(&plan.shape, &device, run.seed), |(net, _)| net).weights(), 0);
     if let (true, Some(place)) = (run.resume, &run.checkpoint)
         && let Some((net, progress)) = place.load(&device)?
     {
@@ -178,14 +177,6 @@ pub fn train<S: Sample>(set: &TrainSet<S>, plan: &Plan, run: &Run, watch: &mut d
         start = (net.weights(), progress.step);
     }
     Trainer::new(set, plan, run, device)?.run(start.0, start.1, 1.0 - Plan::TUNING, None, watch)
-}
-
-/// A network of random weights, the same for the same seed: burn's generator belongs to the whole process, so nobody else may draw meanwhile.
-fn first_weights(plan: &Plan, run: &Run, device: &Device) -> Net {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    run.device.device.seed(run.seed);
-    Net::new(&plan.shape, device)
 }
 
 /// Trains a Program further: all steps of the plan on the rounded network. The plan's shape is taken from the Program.

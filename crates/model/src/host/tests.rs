@@ -15,9 +15,7 @@ use crate::weights::Slots;
 
 #[test]
 fn gradients_equal_autodiffs() {
-    let device = Device::flex();
-    device.seed(3);
-    let device = device.autodiff();
+    let device = Device::flex().autodiff();
     let mut dice = Dice::new(8);
     for channels in [1usize, 3, 4] {
         let samples: Vec<u8> = (0..30 * 20 * channels).map(|i| (i / channels % 20 * 9) as u8 + dice.below(20) as u8).collect();
@@ -25,7 +23,7 @@ fn gradients_equal_autodiffs() {
         for (second, rounded) in [(vec![12], None), (vec![12], Some(Levels::FINEST)), (vec![12], Some(Levels::ALL[2])), (vec![], None)] {
             let mut shape = Plan::new(1, channels, 0, 0).shape;
             shape.second = second;
-            let net = Net::new(&shape, &device);
+            let net = Net::seeded(&shape, &device, 3);
             let sampler = Sampler::new(&shape, &follows(channels, None));
             let patches = Dealer::new(&planes, 9, 5).deal(&planes, 2500);
             let batch = sampler.gather(&planes, &patches);
