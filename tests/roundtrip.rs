@@ -2,6 +2,8 @@
 
 #[path = "roundtrip/base.rs"]
 mod base;
+#[path = "roundtrip/built_in.rs"]
+mod built_in;
 #[path = "roundtrip/checkpoint.rs"]
 mod checkpoint;
 #[path = "roundtrip/colour.rs"]

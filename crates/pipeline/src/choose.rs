@@ -46,7 +46,8 @@ const LARGE_BYTES: u64 = 1_300_000;
 /// A built-in Program that takes more than this of what images are expected to take was learned from others: they are learned from random weights.
 const MOST_OF_EXPECTED: f64 = 1.3;
 
-/// A built-in Program beside the group's own, or beside another one, has to take off this share: a second Program means smaller blocks, and it is judged by a part of the images.
+/// A built-in Program beside the group's own, or beside another one, has to take off this share: a second Program means smaller blocks, and it is
+/// judged by a part of the images.
 const LEAST_GAIN_OF_BOTH: f64 = 0.01;
 
 /// Bits a sample of direct coding from which on the way of coding does not change which Program is best.
@@ -77,9 +78,9 @@ pub(crate) struct Means<'a> {
     pub(crate) learn: &'a LearnOptions,
     pub(crate) time_budget: Option<Duration>,
     pub(crate) most_steps: Option<u64>,
-    /// How images will be coded.
-    pub(crate) way: Way,
-    /// It is only a look: fewer images are judged by, and by direct coding, nothing is said, and the group's share does not count.
+    /// How images will be coded; `None`: Programs are judged by direct coding alone.
+    pub(crate) way: Option<Way>,
+    /// It is only a look: fewer images are judged by, nothing is said, and the group's share does not count.
     pub(crate) look: bool,
 }
 
@@ -121,7 +122,7 @@ pub(crate) fn programs(
         crew.check()?;
         chosen.push(match &options.learn {
             Some(learn) if !group.items.is_empty() => {
-                one(dataset, group, &Means { learn, time_budget: share, most_steps, way: Way::new(options), look: false }, crew)?
+                one(dataset, group, &Means { learn, time_budget: share, most_steps, way: Some(Way::new(options)), look: false }, crew)?
             }
             _ => None,
         });
@@ -189,25 +190,11 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
         let way = if start.is_some() { FROM_BUILT_IN } else { "learned" };
         singles.push(Single { way: way.to_owned(), program_bytes, bits, chosen: Chosen::new(program, summary) });
     }
-    crew.pool.install(|| judge(&mut singles, &rating, means))?;
-    let mut looked: Vec<(Candidate, Chosen)> = singles
-        .iter()
-        .map(|single| (Candidate::new(single.way.clone(), single.program_bytes, single.payload(&rating)), single.chosen.clone()))
-        .collect();
-    if let Some(first) = singles.first().filter(|_| !known.is_empty() && means.learn.kinds && !means.look) {
-        for other in &singles[1..] {
-            // Adaptive coding makes good what a Program lacks, so two of them gain less by it than the one that gains more. 50 emoji: 72,989 bytes by this
-            // rule, 72,913 as they are.
-            let share = first.share(&rating).max(other.share(&rating));
-            let each: Vec<u64> = first.bits.iter().zip(&other.bits).map(|(first, other)| *first.min(other)).collect();
-            let payload = (rating.bytes(&each) as f64 * share) as u64;
-            let both = Candidate::new(format!("{}, and {}", other.way, first.way), first.program_bytes + other.program_bytes, payload);
-            // A built-in Program stands behind the group's own, and behind the better one of its kind.
-            if looked.iter().all(|(alone, _)| (both.estimated_bytes as f64) < alone.estimated_bytes as f64 * (1.0 - LEAST_GAIN_OF_BOTH)) {
-                looked.push((both, Chosen { beside: Some(Box::new(first.chosen.clone())), judged: None, ..other.chosen.clone() }));
-            }
-        }
+    if let Some(way) = means.way {
+        crew.pool.install(|| judge(&mut singles, &rating, way))?;
     }
+    let in_pairs = !known.is_empty() && means.learn.kinds && !means.look;
+    let mut looked = weigh(&singles, &rating, in_pairs);
     let Some(best) = (0..looked.len()).min_by_key(|&at| looked[at].0.estimated_bytes) else { return Ok(None) };
     looked[best].0.chosen = true;
     // Both ways to use a Program of the group's own learned the same one.
@@ -215,6 +202,28 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
     let candidates = looked.iter().map(|(candidate, _)| candidate.clone()).collect();
     let Chosen { program, summary, beside, judged } = looked.swap_remove(best).1;
     Ok(Some(Chosen { program, summary: ProgramSummary { seconds, candidates, ..summary }, beside, judged }))
+}
+
+/// What each Program alone would take and, `in_pairs`, each beside the first one, if that is promising.
+fn weigh(singles: &[Single], rating: &Rating, in_pairs: bool) -> Vec<(Candidate, Chosen)> {
+    let mut looked: Vec<(Candidate, Chosen)> = singles
+        .iter()
+        .map(|single| (Candidate::new(single.way.clone(), 1, single.program_bytes, single.payload(rating)), single.chosen.clone()))
+        .collect();
+    if let Some(first) = singles.first().filter(|_| in_pairs) {
+        for other in &singles[1..] {
+            // Adaptive coding makes good what a Program lacks, so two of them gain less by it than the one that gains more. 50 emoji: 72,989 bytes by this
+            // rule, 72,913 as they are.
+            let share = first.share(rating).max(other.share(rating));
+            let each: Vec<u64> = first.bits.iter().zip(&other.bits).map(|(first, other)| *first.min(other)).collect();
+            let payload = (rating.bytes(&each) as f64 * share) as u64;
+            let both = Candidate::new(format!("{}, and {}", other.way, first.way), 2, first.program_bytes + other.program_bytes, payload);
+            if looked.iter().all(|(alone, _)| (both.estimated_bytes as f64) < alone.estimated_bytes as f64 * (1.0 - LEAST_GAIN_OF_BOTH)) {
+                looked.push((both, Chosen { beside: Some(Box::new(first.chosen.clone())), judged: None, ..other.chosen.clone() }));
+            }
+        }
+    }
+    looked
 }
 
 /// A Program that may code the whole group.
@@ -241,13 +250,13 @@ impl Single {
 
 /// Judges how the group would be coded by each Program. Those that take twice the bytes of the best by direct coding are out of the race; and where
 /// samples take many bits, adaptive coding saves some per cent by any of them. One after the other: each holds the counters of a block.
-fn judge(singles: &mut [Single], rating: &Rating, means: &Means<'_>) -> Result<(), Error> {
+fn judge(singles: &mut [Single], rating: &Rating, way: Way) -> Result<(), Error> {
     let least = singles.iter().map(|single| rating.bytes(&single.bits)).min().unwrap_or(0);
-    if means.look || rating.bits_a_subpixel(least) > MOST_BITS_TO_JUDGE {
+    if rating.bits_a_subpixel(least) > MOST_BITS_TO_JUDGE {
         return Ok(());
     }
     for single in singles.iter_mut().filter(|single| rating.bytes(&single.bits) <= 2 * least) {
-        single.chosen.judged = Some(rating.judged(&single.chosen.program, rating.bytes(&single.bits), means.way)?);
+        single.chosen.judged = Some(rating.judged(&single.chosen.program, rating.bytes(&single.bits), way)?);
     }
     Ok(())
 }
@@ -378,7 +387,7 @@ pub(crate) fn decide(
     }
     let with_program = bytes + recipes.coded_bytes()?;
     let (quick, [quick_glance, dense_glance]) = looked?;
-    let mut by_zstd = Candidate::new("the general way".to_owned(), 0, quick);
+    let mut by_zstd = Candidate::new("the general way".to_owned(), 0, 0, quick);
     let files = group.items.iter().map(|&number| Ok(dataset.items.get(number)?.bytes)).sum::<Result<u64, Error>>()?;
     // From all over, about so many bytes.
     let part: Vec<usize> = group.items.iter().copied().step_by(files.div_ceil(SPREAD_BYTES).max(1) as usize).collect();

@@ -24,7 +24,7 @@ use crate::observe::{Event, Observer, Step};
 use crate::options::CompressOptions;
 use crate::output::{self, Output};
 use crate::pages::Aside;
-use crate::summary::{ArchiveSizes, BaseSummary, CompressSummary, JpegSummary, NumbersSummary};
+use crate::summary::{ArchiveSizes, BaseSummary, CompressSummary, JpegSummary, NumbersSummary, ProgramSummary};
 use crate::work::Crew;
 use crate::{estimate, program_file};
 
@@ -75,7 +75,14 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
             continue;
         };
         about.images = group.items.len() as u64;
-        match choose::decide(&dataset, group, &program, Way::new(options), &mut about, &aside, crew)? {
+        // The built-in Program of a pair comes after the one that it stands beside, whose candidates are told there.
+        let beside = about.candidates.is_empty();
+        let decided = choose::decide(&dataset, group, &program, Way::new(options), &mut about, &aside, crew)?;
+        if let Some(pair) = summary.programs.last_mut().filter(|_| beside).and_then(ProgramSummary::chosen_pair) {
+            let bytes = decided.as_ref().map(|(program, coded)| program.bytes.len() as u64 + coded.blocks.bytes());
+            pair.real_bytes = pair.real_bytes.zip(bytes).map(|(own, bytes)| own + bytes);
+        }
+        match decided {
             Some((coded_program, coded)) => kept.push(Kept { layout: group.layout, program: coded_program, coded }),
             None => left.extend(&group.items),
         }

@@ -226,7 +226,7 @@ impl Looker<'_> {
 
     /// The best Program for a group after a short training, if one is worth it.
     fn learned(&self, group: &Group, steps: u64, crew: &mut Crew<'_>) -> Result<Option<Chosen>, Error> {
-        choose::one(self.dataset, group, &Means { learn: self.learn, time_budget: None, most_steps: Some(steps), way: self.way, look: true }, crew)
+        choose::one(self.dataset, group, &Means { learn: self.learn, time_budget: None, most_steps: Some(steps), way: None, look: true }, crew)
     }
 
     /// Steps of a look at a group and its kinds.

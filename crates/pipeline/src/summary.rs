@@ -175,14 +175,23 @@ pub struct KindsEstimate {
     pub chosen: bool,
 }
 
+impl ProgramSummary {
+    /// The way that was chosen, if it is by two Programs.
+    pub(crate) fn chosen_pair(&mut self) -> Option<&mut Candidate> {
+        self.candidates.iter_mut().find(|candidate| candidate.chosen && candidate.programs == 2)
+    }
+}
+
 /// A way of coding a group of images, and what it would take or takes.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Candidate {
     /// `given`, `built-in NAME`, `learned`, `learned, from the built-in one`, two of these (`learned, and built-in NAME`), `the general way`.
     pub way: String,
-    /// Bytes of the Program, coded.
+    /// Programs that it uses: 2 where each image takes the better of two, 0 the general way.
+    pub programs: u32,
+    /// Bytes of the Programs, coded.
     pub program_bytes: u64,
-    /// Bytes of Program and samples, judged by a small part of the images.
+    /// Bytes of Programs and samples, judged by a small part of the images.
     pub estimated_bytes: u64,
     /// The same, as they are; of what was coded whole.
     pub real_bytes: Option<u64>,
@@ -192,8 +201,8 @@ pub struct Candidate {
 
 impl Candidate {
     /// Not yet coded, not yet chosen.
-    pub(crate) const fn new(way: String, program_bytes: u64, payload_bytes: u64) -> Self {
-        Self { way, program_bytes, estimated_bytes: program_bytes + payload_bytes, real_bytes: None, chosen: false }
+    pub(crate) const fn new(way: String, programs: u32, program_bytes: u64, payload_bytes: u64) -> Self {
+        Self { way, programs, program_bytes, estimated_bytes: program_bytes + payload_bytes, real_bytes: None, chosen: false }
     }
 }
 

@@ -3,13 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use kolmo_codec::block::Method;
 use kolmo_codec::program::Program;
 use kolmo_codec::weights::CodedProgram;
 use kolmo_data::layout::Layout;
 
 use crate::choose::{Means, code_program, learn_one, start, time_shares, worth_learning};
-use crate::coding::Way;
 use crate::compress::prepare;
 use crate::dataset::Group;
 use crate::error::Error;
@@ -43,13 +41,8 @@ pub fn train(input: &Path, output: &Path, options: &CompressOptions, observer: &
             continue;
         }
         let start = start(&dataset, group, learn, crew)?;
-        let learned = learn_one(
-            &dataset,
-            group,
-            start.as_ref(),
-            &Means { learn, time_budget: share, most_steps: None, way: Way::Fixed(Method::Direct), look: false },
-            crew,
-        )?;
+        let means = Means { learn, time_budget: share, most_steps: None, way: None, look: false };
+        let learned = learn_one(&dataset, group, start.as_ref(), &means, crew)?;
         all.push(group.layout, &learned.program, learned.summary);
     }
     if all.coded.is_empty() {
