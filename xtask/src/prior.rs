@@ -27,8 +27,6 @@ enum Samples {
     Rgb8,
     /// Three and opacity.
     Rgba8,
-    /// What the files have: they are learned from as they are, at one size. For drawings of one bit, and pictures drawn at several sizes.
-    Stored,
 }
 
 /// What to learn from, and how long.
@@ -46,11 +44,14 @@ pub(crate) struct PriorArgs {
     /// drawn at several sizes than scaled.
     #[arg(long, value_name = "PERCENT", value_delimiter = ',', default_values_t = [100, 75, 60, 50, 40, 30, 25])]
     sizes: Vec<u32>,
+    /// Learn from the files as they are, neither scaled nor converted: drawings of one bit, and pictures drawn at several sizes.
+    #[arg(long, conflicts_with_all = ["samples", "sizes"])]
+    as_stored: bool,
     /// As `kolmo train` knows it; 3 to 6 differ by time alone.
     #[arg(long, default_value_t = 6)]
     effort: u8,
     /// Size of its network, 1 to 6 [default: as `kolmo train` has it].
-    #[arg(long)]
+    #[arg(long, value_name = "1..6", value_parser = clap::value_parser!(u8).range(1..=6))]
     network: Option<u8>,
 }
 
@@ -62,18 +63,16 @@ pub(crate) fn run(args: &PriorArgs) -> Result<()> {
     let root = workspace::root()?;
     let binary = kolmo::build(&root)?;
     let work = tempfile::tempdir().context("no temporary folder")?;
-    let folder = work.path().join("images");
-    let folder = if args.samples == Samples::Stored {
-        args.images.clone()
-    } else {
-        std::fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        let count = resize(&args.images, args.samples, &args.sizes, &folder)?;
+    let scaled = work.path().join("images");
+    let folder = if args.as_stored { &args.images } else { &scaled };
+    if !args.as_stored {
+        std::fs::create_dir(&scaled).with_context(|| format!("{} cannot be made", scaled.display()))?;
+        let count = resize(&args.images, args.samples, &args.sizes, &scaled)?;
         println!("{count} images at {} sizes", args.sizes.len());
-        folder
-    };
+    }
     let learned = work.path().join("learned.kprog");
     let mut train = Command::new(binary);
-    train.args(["train", "--no-priors", "--no-kinds", "--seed", "1", "--effort"]).arg(args.effort.to_string()).arg(&folder).arg("-o").arg(&learned);
+    train.args(["train", "--no-priors", "--no-kinds", "--seed", "1", "--effort"]).arg(args.effort.to_string()).arg(folder).arg("-o").arg(&learned);
     if let Some(network) = args.network {
         train.args(["--network", &network.to_string()]);
     }
@@ -109,7 +108,6 @@ fn resize(from: &Path, samples: Samples, sizes: &[u32], to: &Path) -> Result<usi
                 Samples::Gray8 => DynamicImage::from(small.to_luma8()),
                 Samples::Rgb8 => DynamicImage::from(small.to_rgb8()),
                 Samples::Rgba8 => DynamicImage::from(small.to_rgba8()),
-                Samples::Stored => small,
             };
             let file = to.join(format!("{count:05}_{size}.png"));
             small.save(&file).with_context(|| format!("{} cannot be written", file.display()))?;
