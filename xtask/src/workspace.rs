@@ -75,11 +75,23 @@ pub(crate) fn commit(root: &Path) -> String {
     }
 }
 
-/// Model name of the processor as the system tells it.
+/// Model name of the processor as the system tells it; with its family and model where the name has no number, as in virtual machines that call
+/// processors of all generations alike.
 pub(crate) fn cpu() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+    cpu_of(&text).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+fn cpu_of(cpuinfo: &str) -> Option<String> {
+    let field = |wanted: &str| {
+        let mut pairs = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+        pairs.find_map(|(key, value)| (key.trim() == wanted).then(|| value.trim()))
+    };
+    let name = field("model name")?;
+    match (field("cpu family"), field("model")) {
+        (Some(family), Some(model)) if !name.contains(|c: char| c.is_ascii_digit()) => Some(format!("{name} family {family} model {model}")),
+        _ => Some(name.to_owned()),
+    }
 }
 
 /// Threads the machine offers.
@@ -121,6 +133,15 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processors_of_one_name_are_told_apart() {
+        let epyc = "processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n";
+        assert_eq!(cpu_of(epyc).unwrap(), "AMD EPYC family 26 model 2");
+        let xeon = "cpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R) Processor @ 2.50GHz\n";
+        assert_eq!(cpu_of(xeon).unwrap(), "Intel(R) Xeon(R) Processor @ 2.50GHz");
+        assert_eq!(cpu_of(""), None);
+    }
 
     #[test]
     fn days_become_dates() {
