@@ -12,7 +12,7 @@ mod tables;
 
 use std::collections::HashSet;
 
-use tables::Tables;
+use tables::{Solved, Tables};
 
 /// A conversion of luma and two chromas, 8 bits each, to RGB. `FORMAT.md` has their integers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,11 +87,11 @@ impl Colour {
         let tables = Tables::of(self);
         let (mut seen, mut strays) = (HashSet::new(), 0);
         for pixel in pixels.iter().step_by(pixels.len().div_ceil(LOOKS).max(1)) {
-            let says_nothing = pixel.iter().any(|&value| value == 0 || value == 255) || (pixel[0] == pixel[1] && pixel[1] == pixel[2]);
+            let says_nothing = tables::is_clipped(*pixel) || (pixel[0] == pixel[1] && pixel[1] == pixel[2]);
             if says_nothing || !seen.insert(*pixel) {
                 continue;
             }
-            strays += usize::from(tables.solve(*pixel, [0; 3]).is_none());
+            strays += usize::from(tables.solve(*pixel).is_none());
             if strays > 1 + seen.len() / 128 {
                 return false;
             }
@@ -108,18 +108,22 @@ impl Colour {
         let tables = Tables::of(self);
         let (pixels, _) = samples.as_chunks::<3>();
         let mut symbols: Vec<[u8; 3]> = Vec::with_capacity(pixels.len());
-        let mut strays = Vec::new();
+        let (mut solved, mut strays) = (Solved::new(tables), Vec::new());
         for (number, &pixel) in pixels.iter().enumerate() {
-            let west = (number % width.max(1)).checked_sub(1).map(|_| symbols[number - 1]);
-            let north = number.checked_sub(width).map(|above| symbols[above]);
-            let near = match (west, north) {
-                (Some(west), Some(north)) => [0, 1, 2].map(|c| west[c].midpoint(north[c])),
-                (west, north) => west.or(north).unwrap_or(tables.grey()),
+            let near = |symbols: &[[u8; 3]]| {
+                let west = (number % width.max(1)).checked_sub(1).map(|_| symbols[number - 1]);
+                let north = number.checked_sub(width).map(|above| symbols[above]);
+                match (west, north) {
+                    (Some(west), Some(north)) => [0, 1, 2].map(|c| west[c].midpoint(north[c])),
+                    (west, north) => west.or(north).unwrap_or(tables.grey()),
+                }
             };
-            symbols.push(tables.solve(pixel, near).unwrap_or_else(|| {
+            let found = if tables::is_clipped(pixel) { tables.solve_clipped(pixel, near(&symbols)) } else { solved.symbols(pixel) };
+            let found = found.unwrap_or_else(|| {
                 strays.push((number, pixel));
-                near
-            }));
+                near(&symbols)
+            });
+            symbols.push(found);
         }
         Converted { symbols: symbols.into_flattened(), strays }
     }

@@ -88,6 +88,11 @@ impl Channel {
     }
 }
 
+/// Whether a pixel may have been cut off at either end.
+pub(super) fn is_clipped(rgb: [u8; 3]) -> bool {
+    rgb.iter().any(|&value| value == 0 || value == 255)
+}
+
 /// All of `first..=last`, those nearest to `near` first.
 fn around([first, last]: [u8; 2], near: u8) -> impl Iterator<Item = u8> {
     let middle = near.min(last).max(first);
@@ -135,11 +140,8 @@ impl Tables {
         [self.chroma[0][at(rgb[0])], self.chroma[1][at(rgb[2])]]
     }
 
-    /// Symbols that make a pixel; of several, such as are `near`.
-    pub(super) fn solve(&self, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
-        if rgb.iter().any(|&value| value == 0 || value == 255) {
-            return self.solve_clipped(rgb, near);
-        }
+    /// Symbols that make a pixel that is not clipped.
+    pub(super) fn solve(&self, rgb: [u8; 3]) -> Option<[u8; 3]> {
         let [r, g, b] = rgb.map(i32::from);
         let luma = (19_595 * r + 38_470 * g + 7_471 * b + (1 << 15)) / self.scale;
         for step in [0, 1, -1, 2, -2] {
@@ -156,8 +158,8 @@ impl Tables {
         None
     }
 
-    /// The same where clipping leaves much open: the least sum of steps from `near`.
-    fn solve_clipped(&self, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
+    /// The same where clipping leaves much open: of several symbols those with the least sum of steps from `near`.
+    pub(super) fn solve_clipped(&self, rgb: [u8; 3], near: [u8; 3]) -> Option<[u8; 3]> {
         let green = &self.channels[1];
         let (mut least, mut best) = (u32::MAX, None);
         for y in around([0, 255], near[0]) {
@@ -186,5 +188,33 @@ impl Tables {
             }
         }
         best
+    }
+}
+
+/// Symbols of colours that were met before: an image has few colours for its pixels.
+pub(super) struct Solved {
+    tables: &'static Tables,
+    /// A colour, and the symbols that make it.
+    places: Box<[([u8; 3], Option<[u8; 3]>)]>,
+}
+
+impl Solved {
+    /// Colours that are kept, by a hash: what the second cache holds easily.
+    const PLACES_LOG2: u32 = 14;
+
+    pub(super) fn new(tables: &'static Tables) -> Self {
+        // Black is clipped, so nobody asks for it.
+        Self { tables, places: vec![([0; 3], None); 1 << Self::PLACES_LOG2].into() }
+    }
+
+    /// Symbols that make a pixel that is not clipped.
+    #[inline]
+    pub(super) fn symbols(&mut self, rgb: [u8; 3]) -> Option<[u8; 3]> {
+        let number = u32::from_le_bytes([rgb[0], rgb[1], rgb[2], 0]);
+        let place = &mut self.places[(number.wrapping_mul(0x9e37_79b1) >> (32 - Self::PLACES_LOG2)) as usize];
+        if place.0 != rgb {
+            *place = (rgb, self.tables.solve(rgb));
+        }
+        place.1
     }
 }
