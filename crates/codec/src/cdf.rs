@@ -9,6 +9,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod eights;
 #[cfg(target_arch = "aarch64")]
 mod fours;
 #[cfg(target_arch = "x86_64")]
@@ -107,7 +109,7 @@ impl Mixture {
         match self.kernel {
             Kernel::Scalar => self.set_plain(outputs, reference),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => avx2::set(self, outputs, reference),
+            Kernel::Avx2 | Kernel::AvxVnni => avx2::set(self, outputs, reference),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::set(self, outputs, reference),
             // All code has these instructions.
@@ -205,7 +207,7 @@ impl Mixture {
         match self.kernel {
             Kernel::Scalar => self.masses_plain(start, log2_stride),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => avx2::masses(self, start, log2_stride),
+            Kernel::Avx2 | Kernel::AvxVnni => avx2::masses(self, start, log2_stride),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::masses(self, start, log2_stride),
             #[cfg(target_arch = "aarch64")]

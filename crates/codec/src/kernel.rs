@@ -14,6 +14,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avxvnni;
 #[cfg(target_arch = "aarch64")]
 mod dotprod;
 #[cfg(target_arch = "aarch64")]
@@ -40,6 +42,9 @@ pub(crate) enum Kernel {
     /// AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// AVX2 with VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
     /// AVX-512 with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -55,7 +60,7 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
-    /// The fastest this machine has, or the one that `KOLMO_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`, `dotprod`, `simd128`) names,
+    /// The fastest this machine has, or the one that `KOLMO_KERNEL` (`scalar`, `avx2`, `avxvnni`, `avx512`, `neon`, `dotprod`, `simd128`) names,
     /// if the machine has it.
     pub(crate) fn best() -> Self {
         static BEST: std::sync::OnceLock<Kernel> = std::sync::OnceLock::new();
@@ -78,6 +83,9 @@ impl Kernel {
         {
             if avx2::has() {
                 all.push(Self::Avx2);
+            }
+            if avxvnni::has() {
+                all.push(Self::AvxVnni);
             }
             if avx512::has() {
                 all.push(Self::Avx512);
@@ -104,7 +112,7 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => false,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => true,
+            Self::AvxVnni | Self::Avx512 => true,
             #[cfg(target_arch = "aarch64")]
             Self::Neon | Self::Dotprod => true,
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -129,6 +137,8 @@ impl Kernel {
             Self::Scalar => "scalar",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => "avxvnni",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "avx512",
             #[cfg(target_arch = "aarch64")]
@@ -167,6 +177,8 @@ impl Packed {
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2 => avx2::hidden(self, rows, cells, out),
             #[cfg(target_arch = "x86_64")]
+            Kernel::AvxVnni => avxvnni::hidden(self, rows, cells, out),
+            #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::hidden(self, rows, cells, out),
             #[cfg(target_arch = "aarch64")]
             Kernel::Neon => neon::hidden(self, rows, cells, out),
@@ -184,6 +196,8 @@ impl Packed {
             Kernel::Scalar => scalar::linear(self, rows, cells, out),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2 => avx2::linear(self, rows, cells, out),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::AvxVnni => avxvnni::linear(self, rows, cells, out),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512 => avx512::linear(self, rows, cells, out),
             #[cfg(target_arch = "aarch64")]

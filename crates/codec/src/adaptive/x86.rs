@@ -28,7 +28,7 @@ impl Vectors {
             && is_x86_feature_detected!("lzcnt");
         match kernel {
             Kernel::Avx512 if bits && Kernel::all().contains(&kernel) => Some(Self { are_wide: true }),
-            Kernel::Avx2 if bits && Kernel::all().contains(&kernel) => Some(Self { are_wide: false }),
+            Kernel::Avx2 | Kernel::AvxVnni if bits && Kernel::all().contains(&kernel) => Some(Self { are_wide: false }),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 
 /// [`Mixture::set`]; only for a mixture of this kernel.
 pub(super) fn set(mixture: &mut Mixture, outputs: &[i32], reference: i32) {
-    assert!(mixture.kernel == Kernel::Avx2);
+    assert!(matches!(mixture.kernel, Kernel::Avx2 | Kernel::AvxVnni));
     // SAFETY: a kernel is chosen only where its instructions exist.
     unsafe { set_compiled(mixture, outputs, reference) }
 }
@@ -18,7 +18,7 @@ fn set_compiled(mixture: &mut Mixture, outputs: &[i32], reference: i32) {
 
 /// [`Mixture::masses`]; only for a mixture of this kernel.
 pub(super) fn masses(mixture: &Mixture, start: u32, log2_stride: u32) -> [u32; EDGES] {
-    assert!(mixture.kernel == Kernel::Avx2);
+    assert!(matches!(mixture.kernel, Kernel::Avx2 | Kernel::AvxVnni));
     // SAFETY: a kernel is chosen only where its instructions exist.
     unsafe { masses_compiled(mixture, start, log2_stride) }
 }

@@ -1,6 +1,8 @@
-//! The distributions of a batch: side by side where AVX-512 computes them, one by one elsewhere; NEON searches for the symbols of four side by side.
+//! The distributions of a batch: side by side where AVX-512 or AVX2 computes them, one by one elsewhere; NEON searches for the symbols of four side by side.
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "lanes and groups lie inside the batch")]
 
+#[cfg(target_arch = "x86_64")]
+use super::eights::Eights;
 #[cfg(target_arch = "aarch64")]
 use super::fours::Fours;
 #[cfg(target_arch = "x86_64")]
@@ -15,10 +17,12 @@ use crate::sample::Sample;
 /// The distributions of a batch of symbols: see [`Mixture`].
 #[derive(Debug)]
 pub(crate) struct Mixtures {
-    /// Empty if there are `lanes`.
+    /// Empty if there are `lanes`; copies, made by [`Mixtures::prepare`], if there are `eights`.
     single: Vec<Mixture>,
     #[cfg(target_arch = "x86_64")]
     lanes: Option<Lanes>,
+    #[cfg(target_arch = "x86_64")]
+    eights: Option<Eights>,
     /// Copies of the first of them, if [`Mixtures::prepare_groups`] has made them.
     #[cfg(target_arch = "aarch64")]
     fours: Option<Fours>,
@@ -33,18 +37,15 @@ pub(crate) struct Found {
     pub(crate) widths: [u32; GROUP],
 }
 
-/// Runs a function of the lanes, or the other way.
+/// Runs a function of the lanes or of the eights, which have the same ones, or the other way.
 macro_rules! either {
     ($self:ident, $lanes:ident => $side_by_side:expr, $one_by_one:expr) => {{
         #[cfg(target_arch = "x86_64")]
         if let Some($lanes) = &$self.lanes {
             return $side_by_side;
         }
-        $one_by_one
-    }};
-    (mut $self:ident, $lanes:ident => $side_by_side:expr, $one_by_one:expr) => {{
         #[cfg(target_arch = "x86_64")]
-        if let Some($lanes) = &mut $self.lanes {
+        if let Some($lanes) = &$self.eights {
             return $side_by_side;
         }
         $one_by_one
@@ -56,12 +57,14 @@ impl Mixtures {
     pub(crate) fn new(kernel: Kernel, alphabet: Alphabet, components: usize, spikes: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
         if kernel == Kernel::Avx512 && !alphabet.is_deep() {
-            return Self { single: Vec::new(), lanes: Some(Lanes::new(alphabet.bit_depth(), components, spikes)) };
+            return Self { single: Vec::new(), lanes: Some(Lanes::new(alphabet.bit_depth(), components, spikes)), eights: None };
         }
         Self {
             single: vec![Mixture::by(kernel, alphabet, components, spikes); BATCH],
             #[cfg(target_arch = "x86_64")]
             lanes: None,
+            #[cfg(target_arch = "x86_64")]
+            eights: (matches!(kernel, Kernel::Avx2 | Kernel::AvxVnni) && !alphabet.is_deep()).then(|| Eights::new(alphabet, components, spikes)),
             #[cfg(target_arch = "aarch64")]
             fours: (kernel != Kernel::Scalar).then(|| Fours::new(alphabet, components, spikes)),
         }
@@ -80,19 +83,29 @@ impl Mixtures {
     ) {
         #[cfg(target_arch = "aarch64")]
         self.fours.iter_mut().for_each(Fours::clear);
-        either!(mut self, lanes => lanes.set(cells, outputs, stride, references, S::words(spikes), c), {
-            let mut values = [0u16; u8::MAX as usize];
-            for (i, (mixture, outputs)) in self.single[..cells].iter_mut().zip(outputs.chunks_exact(stride)).enumerate() {
-                let log2_scale = mixture.alphabet.log2_scale();
-                values.iter_mut().zip(spikes).for_each(|(value, spike)| *value = (S::get(spike[i], c).value() >> log2_scale) as u16);
-                mixture.set(&outputs[..mixture.outputs()], references[i], &values[..spikes.len()]);
-            }
-        })
+        #[cfg(target_arch = "x86_64")]
+        match (&mut self.lanes, &mut self.eights) {
+            (Some(lanes), _) => return lanes.set(cells, outputs, stride, references, S::words(spikes), c),
+            (None, Some(eights)) => return eights.set(cells, outputs, stride, references, S::words(spikes), c),
+            (None, None) => {}
+        }
+        let mut values = [0u16; u8::MAX as usize];
+        for (i, (mixture, outputs)) in self.single[..cells].iter_mut().zip(outputs.chunks_exact(stride)).enumerate() {
+            let log2_scale = mixture.alphabet.log2_scale();
+            values.iter_mut().zip(spikes).for_each(|(value, spike)| *value = (S::get(spike[i], c).value() >> log2_scale) as u16);
+            mixture.set(&outputs[..mixture.outputs()], references[i], &values[..spikes.len()]);
+        }
     }
 
     /// Computes ahead of [`Mixtures::find`] what does not depend on the code.
     pub(crate) fn prepare(&mut self, cells: usize) {
-        either!(mut self, lanes => lanes.prepare(cells), self.single[..cells].iter_mut().for_each(Mixture::prepare))
+        #[cfg(target_arch = "x86_64")]
+        match (&mut self.lanes, &self.eights) {
+            (Some(lanes), _) => return lanes.prepare(cells),
+            (None, Some(eights)) => self.single[..cells].iter_mut().enumerate().for_each(|(lane, mixture)| eights.put_into(lane, mixture)),
+            (None, None) => {}
+        }
+        self.single[..cells].iter_mut().for_each(Mixture::prepare);
     }
 
     /// The same ahead of [`Mixtures::find_group`].
@@ -102,13 +115,21 @@ impl Mixtures {
             return fours.put(&self.single[..cells]);
         }
         // Side by side, nothing pays ahead of the quantiles.
+        #[cfg(target_arch = "x86_64")]
+        if self.eights.is_some() {
+            return;
+        }
         self.single.iter_mut().take(cells).for_each(Mixture::prepare);
     }
 
-    /// [`Mixture::find`] of one of them.
+    /// [`Mixture::find`] of one of them, for which [`Mixtures::prepare`] was called.
     #[inline]
     pub(crate) fn find(&self, lane: usize, quantile: u32) -> (u16, u32, u32) {
-        either!(self, lanes => lanes.find(lane, quantile), self.single[lane].find(quantile))
+        #[cfg(target_arch = "x86_64")]
+        if let Some(lanes) = &self.lanes {
+            return lanes.find(lane, quantile);
+        }
+        self.single[lane].find(quantile)
     }
 
     /// [`Mixture::find`] of a group of them, of which the first `count` are wanted, each by its own quantile; `from` is a multiple of [`GROUP`].

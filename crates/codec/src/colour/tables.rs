@@ -194,9 +194,11 @@ impl Tables {
 /// Symbols of colours that were met before: an image has few colours for its pixels.
 pub(super) struct Solved {
     tables: &'static Tables,
-    /// A colour, and the symbols that make it.
-    places: Box<[([u8; 3], Option<[u8; 3]>)]>,
+    places: Box<[Met]>,
 }
+
+/// A colour, and the symbols that make it.
+type Met = ([u8; 3], Option<[u8; 3]>);
 
 impl Solved {
     /// Colours that are kept, by a hash: what the second cache holds easily.

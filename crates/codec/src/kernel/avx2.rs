@@ -8,9 +8,10 @@
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_max_epi8, _mm_packs_epi16, _mm_setzero_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_epi64, _mm256_blend_epi32,
-    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_epi32,
-    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sllv_epi64, _mm256_srli_epi64,
-    _mm256_srlv_epi64, _mm256_storeu_si256,
+    _mm256_blendv_epi8, _mm256_castsi256_si128, _mm256_cmpgt_epi64, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_mul_epi32, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_setzero_si256, _mm256_slli_epi64, _mm256_sllv_epi64, _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_storeu_si256, _mm256_sub_epi64,
+    _mm256_xor_si256,
 };
 
 use super::packed::Scale;
@@ -20,7 +21,7 @@ use super::{LANES, PAIR, Packed, QUAD, Rows};
 const CELLS: usize = 4;
 
 /// Sixteen sums of a pixel: two vectors of eight.
-type Sums = [__m256i; 2];
+pub(super) type Sums = [__m256i; 2];
 
 /// Whether this machine runs this kernel.
 pub(super) fn has() -> bool {
@@ -40,19 +41,16 @@ pub(super) fn linear(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i
 }
 
 /// What becomes of the outputs of a panel.
-trait Store {
+pub(super) trait Store {
     /// Stores 16 outputs of a pixel at `at`, the index of the first, that need no bounds but those of ReLU.
     ///
     /// # Safety
     /// The instructions exist, and there are 16 outputs from `at` on.
     unsafe fn vectors(&mut self, at: usize, outputs: Sums);
-
-    /// Stores one output within its bounds.
-    fn one(&mut self, at: usize, output: i64);
 }
 
 /// Outputs of a ReLU layer.
-struct Hidden<'a>(&'a mut [u8]);
+pub(super) struct Hidden<'a>(pub(super) &'a mut [u8]);
 
 impl Store for Hidden<'_> {
     #[target_feature(enable = "avx2")]
@@ -65,14 +63,10 @@ impl Store for Hidden<'_> {
         // SAFETY: as the caller says.
         unsafe { _mm_storeu_si128(self.0.as_mut_ptr().add(at).cast::<__m128i>(), _mm_max_epi8(bytes, _mm_setzero_si128())) };
     }
-
-    fn one(&mut self, at: usize, output: i64) {
-        self.0[at] = output as u8;
-    }
 }
 
 /// Outputs of a linear layer.
-struct Linear<'a>(&'a mut [i32]);
+pub(super) struct Linear<'a>(pub(super) &'a mut [i32]);
 
 impl Store for Linear<'_> {
     #[target_feature(enable = "avx2")]
@@ -82,10 +76,6 @@ impl Store for Linear<'_> {
             // SAFETY: as the caller says.
             unsafe { _mm256_storeu_si256(self.0.as_mut_ptr().add(at + 8 * half).cast::<__m256i>(), output) };
         }
-    }
-
-    fn one(&mut self, at: usize, output: i64) {
-        self.0[at] = output as i32;
     }
 }
 
@@ -118,26 +108,25 @@ unsafe fn run(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Stor
 #[inline]
 unsafe fn tile<const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, out: &mut impl Store) {
     // SAFETY: as the caller says.
-    let mut sums = unsafe { sums::<N>(layer, panel, rows, first) };
+    unsafe { store_tile(layer, panel, first, sums::<N>(layer, panel, rows, first), out) };
+}
+
+/// Turns the sums of `N` pixels from `first` on and one panel into outputs, and stores them.
+///
+/// # Safety
+/// The caller has checked the instructions, and that there is room for the outputs.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(super) unsafe fn store_tile<const N: usize>(layer: &Packed, panel: usize, first: usize, mut sums: [Sums; N], out: &mut impl Store) {
     let (scale, stride) = (&layer.scales[panel], layer.output_stride());
-    let at = |cell: usize| (first + cell) * stride + panel * LANES;
     if layer.is_small {
         scale_small(scale, &mut sums);
-        for (cell, outputs) in sums.into_iter().enumerate() {
-            // SAFETY: as the caller says.
-            unsafe { out.vectors(at(cell), outputs) };
-        }
-        return;
+    } else {
+        scale_bounded(scale, layer.bounds, &mut sums);
     }
-    for (cell, sums) in sums.into_iter().enumerate() {
-        let mut lanes = [0i32; LANES];
-        for (half, sum) in sums.into_iter().enumerate() {
-            // SAFETY: 16 sums: two vectors of 8.
-            unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().add(8 * half).cast::<__m256i>(), sum) };
-        }
-        for (lane, sum) in lanes.into_iter().enumerate() {
-            out.one(at(cell) + lane, scale.finish(lane, sum, layer.bounds));
-        }
+    for (cell, outputs) in sums.into_iter().enumerate() {
+        // SAFETY: as the caller says.
+        unsafe { out.vectors((first + cell) * stride + panel * LANES, outputs) };
     }
 }
 
@@ -159,6 +148,37 @@ fn scale_small(scale: &Scale, sums: &mut [Sums]) {
             let even = _mm256_srlv_epi64(_mm256_add_epi64(_mm256_mul_epi32(sums[half], factor), offsets[0]), right);
             let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(sums[half]), odd_factor);
             sums[half] = _mm256_blend_epi32::<0xaa>(even, _mm256_sllv_epi64(_mm256_add_epi64(odd, offsets[1]), left));
+        }
+    }
+}
+
+/// Turns sums into outputs: [`Scale::finish`] on even and on odd lanes.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn scale_bounded(scale: &Scale, bounds: (i64, i64), sums: &mut [Sums]) {
+    let sign = _mm256_set1_epi64x(i64::MIN);
+    let (low, high) = (_mm256_set1_epi64x(bounds.0), _mm256_set1_epi64x(bounds.1));
+    for half in 0..2 {
+        let load = |from: *const i64| {
+            // SAFETY: arrays hold two halves of 32 bytes.
+            unsafe { _mm256_loadu_si256(from.cast::<__m256i>().add(half)) }
+        };
+        let factor = load(scale.factor.as_ptr().cast::<i64>());
+        let factors = [factor, _mm256_srli_epi64::<32>(factor)];
+        let offsets = [load(scale.offset[0].as_ptr()), load(scale.offset[1].as_ptr())];
+        let shifts = [load(scale.shift[0].as_ptr()), load(scale.shift[1].as_ptr())];
+        // There is no shift of 64 bits with a sign: 2^63 is added before it, and taken away, shifted as well, behind it.
+        let excess = [_mm256_srlv_epi64(sign, shifts[0]), _mm256_srlv_epi64(sign, shifts[1])];
+        for sums in &mut *sums {
+            let lanes = [sums[half], _mm256_srli_epi64::<32>(sums[half])];
+            let mut outputs = lanes;
+            for odd in 0..2 {
+                let product = _mm256_add_epi64(_mm256_mul_epi32(lanes[odd], factors[odd]), offsets[odd]);
+                let output = _mm256_sub_epi64(_mm256_srlv_epi64(_mm256_xor_si256(product, sign), shifts[odd]), excess[odd]);
+                let output = _mm256_blendv_epi8(output, high, _mm256_cmpgt_epi64(output, high));
+                outputs[odd] = _mm256_blendv_epi8(output, low, _mm256_cmpgt_epi64(low, output));
+            }
+            sums[half] = _mm256_blend_epi32::<0xaa>(outputs[0], _mm256_slli_epi64::<32>(outputs[1]));
         }
     }
 }
