@@ -20,6 +20,9 @@ pub(crate) struct CiArgs {
     /// Also build the feature `gpu` and train a few steps through wgpu. Adds most of an hour to a clean build.
     #[arg(long)]
     gpu: bool,
+    /// Also run the codec's tests under AddressSanitizer, every kernel of this machine among them. Adds minutes.
+    #[arg(long)]
+    asan: bool,
     /// Only these stages, in CI's order.
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     only: Vec<Stage>,
@@ -40,11 +43,16 @@ enum Stage {
     Test,
     /// `cargo doc`, warnings are errors.
     Doc,
+    /// The codec's tests under AddressSanitizer.
+    Asan,
     /// A few training steps through wgpu.
     Gpu,
 }
 
-const ORDER: [Stage; 7] = [Stage::Fmt, Stage::Tidy, Stage::BurnFree, Stage::Clippy, Stage::Test, Stage::Doc, Stage::Gpu];
+const ORDER: [Stage; 8] = [Stage::Fmt, Stage::Tidy, Stage::BurnFree, Stage::Clippy, Stage::Test, Stage::Doc, Stage::Asan, Stage::Gpu];
+
+/// Where the sanitizer's runtime is at hand.
+const ASAN_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Runs the stages and stops at the first failure.
 ///
@@ -54,7 +62,7 @@ pub(crate) fn run(args: &CiArgs) -> Result<()> {
     let root = workspace::root()?;
     let stages = chosen(args);
     if stages.is_empty() {
-        bail!("nothing to run: the stage `gpu` needs --gpu");
+        bail!("nothing to run: the stages `asan` and `gpu` need --asan and --gpu");
     }
     let begin = Instant::now();
     for stage in stages {
@@ -70,7 +78,12 @@ pub(crate) fn run(args: &CiArgs) -> Result<()> {
 
 fn chosen(args: &CiArgs) -> Vec<Stage> {
     let wanted = |stage: &Stage| args.only.is_empty() || args.only.contains(stage);
-    ORDER.into_iter().filter(wanted).filter(|stage| args.gpu || *stage != Stage::Gpu).collect()
+    let asked_for = |stage: &Stage| match stage {
+        Stage::Asan => args.asan,
+        Stage::Gpu => args.gpu,
+        _ => true,
+    };
+    ORDER.into_iter().filter(wanted).filter(asked_for).collect()
 }
 
 fn name(stage: Stage) -> String {
@@ -91,6 +104,13 @@ fn run_stage(stage: Stage, root: &Path) -> Result<()> {
             cargo(root, &words, &[])
         }
         Stage::Doc => cargo(root, &["doc", "--workspace", "--no-deps", "--release"], &[("RUSTDOCFLAGS", "-D warnings")]),
+        // The flag is not a stable one, though the runtime comes with every toolchain: the compiler is told to take it all the same. Another set of flags has a
+        // folder of its own, or all else would be built anew each time.
+        Stage::Asan => cargo(
+            root,
+            &["test", "--release", "--package", "kolmo-codec", "--lib", "--target", ASAN_TARGET, "--target-dir", "target/asan"],
+            &[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address")],
+        ),
         Stage::Gpu => gpu::check(root),
     }
 }
@@ -116,17 +136,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stages_run_in_order_and_gpu_only_when_asked_for() {
-        let all = chosen(&CiArgs { gpu: false, only: vec![] });
-        assert_eq!(all, ORDER[..6]);
-        assert_eq!(chosen(&CiArgs { gpu: true, only: vec![] }), ORDER);
-        assert_eq!(chosen(&CiArgs { gpu: false, only: vec![Stage::Doc, Stage::Fmt] }), [Stage::Fmt, Stage::Doc]);
-        assert_eq!(chosen(&CiArgs { gpu: true, only: vec![Stage::Gpu] }), [Stage::Gpu]);
-        assert!(chosen(&CiArgs { gpu: false, only: vec![Stage::Gpu] }).is_empty());
+    fn stages_run_in_order_and_long_ones_only_when_asked_for() {
+        let args = |asan: bool, gpu: bool, only: &[Stage]| CiArgs { gpu, asan, only: only.to_vec() };
+        assert_eq!(chosen(&args(false, false, &[])), ORDER[..6]);
+        assert_eq!(chosen(&args(true, true, &[])), ORDER);
+        assert_eq!(chosen(&args(true, false, &[])), ORDER[..7]);
+        assert_eq!(chosen(&args(false, false, &[Stage::Doc, Stage::Fmt])), [Stage::Fmt, Stage::Doc]);
+        assert_eq!(chosen(&args(false, true, &[Stage::Gpu])), [Stage::Gpu]);
+        assert!(chosen(&args(false, false, &[Stage::Gpu, Stage::Asan])).is_empty());
     }
 
     #[test]
     fn stages_are_called_by_their_command_line_names() {
-        assert_eq!(ORDER.map(name), ["fmt", "tidy", "burn-free", "clippy", "test", "doc", "gpu"]);
+        assert_eq!(ORDER.map(name), ["fmt", "tidy", "burn-free", "clippy", "test", "doc", "asan", "gpu"]);
     }
 }
