@@ -83,6 +83,7 @@ fn read(text: &str) -> Result<Measured> {
         settings: line.settings,
         threads: line.threads,
         program_bytes: None,
+        estimate_percent: None,
         payload_bytes: line.total_bytes,
         total_bytes: line.total_bytes,
         encode_seconds: Some(line.encode_seconds),

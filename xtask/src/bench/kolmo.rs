@@ -32,7 +32,31 @@ struct CompressSummary {
     fidelity: String,
     preprocess: Preprocess,
     sizes: Sizes,
+    #[serde(default)]
+    programs: Vec<ProgramSummary>,
     verified_files: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct ProgramSummary {
+    candidates: Vec<Candidate>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Candidate {
+    estimated_bytes: u64,
+    real_bytes: Option<u64>,
+    chosen: bool,
+}
+
+impl CompressSummary {
+    /// By how many per cent the ways that were chosen were expected to take more bytes than they took, all of them together.
+    fn estimate_percent(&self) -> Option<f64> {
+        let chosen = self.programs.iter().flat_map(|program| &program.candidates).filter(|candidate| candidate.chosen);
+        let sums = chosen.filter_map(|candidate| Some((candidate.estimated_bytes, candidate.real_bytes?)));
+        let (estimated, real) = sums.fold((0, 0), |sums, one| (sums.0 + one.0, sums.1 + one.1));
+        (real > 0).then(|| (estimated as f64 / real as f64 - 1.0) * 100.0)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,6 +157,7 @@ impl Rival for Kolmo {
             tool: "kolmo".to_owned(),
             settings: self.settings(pixels),
             threads: self.threads,
+            estimate_percent: summary.estimate_percent(),
             program_bytes: Some(summary.sizes.programs),
             payload_bytes: summary.sizes.payload,
             total_bytes: summary.sizes.total,
@@ -228,7 +253,7 @@ mod tests {
         path
     }
 
-    const SUMMARY: &str = r#"{"type":"compress_summary","schema":1,"fidelity":"files","preprocess":{"files":4,"subpixels":1080},"sizes":{"total":SIZE,"programs":100,"payload":200},"verified_files":4,"rate_bpsp":null}"#;
+    const SUMMARY: &str = r#"{"type":"compress_summary","schema":1,"fidelity":"files","preprocess":{"files":4,"subpixels":1080},"sizes":{"total":SIZE,"programs":100,"payload":200},"programs":[{"candidates":[{"estimated_bytes":102,"real_bytes":100,"chosen":true},{"estimated_bytes":7,"real_bytes":3,"chosen":false}]},{"candidates":[{"estimated_bytes":99,"real_bytes":100,"chosen":true},{"estimated_bytes":500,"real_bytes":null,"chosen":true}]}],"verified_files":4,"rate_bpsp":null}"#;
 
     fn measured(summary: &str, spoil: &str, pixels: bool) -> Result<Measured> {
         let (data, set) = small_set();
@@ -244,6 +269,7 @@ mod tests {
         let row = measured(SUMMARY, "true", false).unwrap();
         assert_eq!((row.program_bytes, row.payload_bytes, row.identical.as_str()), (Some(100), 200, "4/4 files"));
         assert_eq!(row.settings, "--effort 3 --time-budget 1m");
+        assert_eq!(row.estimate_percent.map(|percent| format!("{percent:.3}")), Some("0.500".to_owned()), "of what was chosen and coded");
         assert!(row.total_bytes > 2000 && row.decode_seconds.unwrap() > 0.0);
     }
 

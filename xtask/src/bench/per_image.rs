@@ -55,6 +55,7 @@ impl Rival for PerImage {
                 settings: setting.label.to_owned(),
                 threads: 1,
                 program_bytes: None,
+                estimate_percent: None,
                 payload_bytes: 0,
                 total_bytes: 0,
                 encode_seconds: Some(0.0),

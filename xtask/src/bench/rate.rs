@@ -162,6 +162,7 @@ fn fields(measured: &Measured, set: &Set, root: &Path) -> Row {
         measured.decode_seconds.map_or_else(String::new, |seconds| format!("{:.2}", megabytes / seconds)),
         measured.peak_bytes.map_or_else(String::new, |bytes| (bytes >> 20).to_string()),
         measured.identical.clone(),
+        measured.estimate_percent.map_or_else(String::new, |percent| format!("{percent:+.2}")),
     ]
 }
 
@@ -178,6 +179,7 @@ mod tests {
             settings: "-9".into(),
             threads: 1,
             program_bytes: None,
+            estimate_percent: None,
             payload_bytes: 270,
             total_bytes: 270,
             encode_seconds: Some(1.25),
@@ -188,7 +190,7 @@ mod tests {
         let root = workspace::root().unwrap();
         let row = fields(&measured, &set, &root);
         assert_eq!(row[4..14], ["small", &set.digest, "3", "1080", "x 1.0", "-9", "", "270", "270", "2.0000"].map(str::to_owned));
-        assert_eq!(row[14..], ["1.2", "1.08", "5", "yes"].map(str::to_owned));
+        assert_eq!(row[14..], ["1.2", "1.08", "5", "yes", ""].map(str::to_owned));
         assert_eq!(row[0].len(), 10);
     }
 

@@ -66,6 +66,7 @@ impl RawTar {
             settings: format!("{}; {what}", self.level.join(" ")),
             threads: 1,
             program_bytes: None,
+            estimate_percent: None,
             payload_bytes: bytes,
             total_bytes: bytes,
             encode_seconds: Some(encode.seconds),

@@ -16,6 +16,8 @@ pub(crate) struct Measured {
     pub(crate) threads: usize,
     /// Bytes of learned Programs; rivals have none.
     pub(crate) program_bytes: Option<u64>,
+    /// By how many per cent what was chosen was expected to take more than it took; rivals expect nothing.
+    pub(crate) estimate_percent: Option<f64>,
     /// Bytes of coded samples.
     pub(crate) payload_bytes: u64,
     /// Everything that is needed to get the samples back.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 /// Columns, in order.
-pub(crate) const COLUMNS: [&str; 18] = [
+pub(crate) const COLUMNS: [&str; 19] = [
     "date",
     "commit",
     "cpu",
@@ -24,6 +24,7 @@ pub(crate) const COLUMNS: [&str; 18] = [
     "decode_mb_per_s",
     "peak_mib",
     "identical",
+    "estimate_percent",
 ];
 
 const SET: usize = 4;
@@ -36,6 +37,7 @@ const ENCODE: usize = 14;
 const DECODE: usize = 15;
 const PEAK: usize = 16;
 const IDENTICAL: usize = 17;
+const ESTIMATE: usize = 18;
 
 /// One row: a field a column, empty where it was not measured.
 pub(crate) type Row = [String; COLUMNS.len()];
@@ -124,16 +126,18 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
         rows.sort_by(|one, two| rate(one).total_cmp(&rate(two)));
         let Some(first) = rows.first() else { continue };
         text.push_str(&format!("\n## {set}\n\n{} images, {} subpixels, fingerprint `{:.16}`\n\n", first[6], first[7], first[5]));
-        text.push_str("| tool | settings | total bytes | bpsp | program share | encode s | decode MB/s | peak MiB | identical | conditions |\n|---|---|---:|---:|---:|---:|---:|---:|---|---|\n");
+        text.push_str("| tool | settings | total bytes | bpsp | program share | estimate | encode s | decode MB/s | peak MiB | identical | conditions |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---|---|\n");
         for row in rows {
             let share = match (row[PROGRAM].parse::<f64>(), row[TOTAL].parse::<f64>()) {
                 (Ok(program), Ok(total)) if total > 0.0 => format!("{:.2} %", program / total * 100.0),
                 _ => String::new(),
             };
             let conditions = format!("{}, {} threads, {}, {}", row[2], row[3], row[0], row[1]);
-            let cells =
-                [&row[TOOL], &row[SETTINGS], &row[TOTAL], &row[BPSP], &share, &row[ENCODE], &row[DECODE], &row[PEAK], &row[IDENTICAL], &conditions];
-            text.push_str(&format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | ")));
+            let estimate = if row[ESTIMATE].is_empty() { String::new() } else { format!("{} %", row[ESTIMATE]) };
+            let head = [&row[TOOL], &row[SETTINGS], &row[TOTAL], &row[BPSP], &share, &estimate];
+            let cells = head.into_iter().chain([&row[ENCODE], &row[DECODE], &row[PEAK], &row[IDENTICAL], &conditions]);
+            let cells: Vec<String> = cells.map(|cell| cell.replace('|', "\\|")).collect();
+            text.push_str(&format!("| {} |\n", cells.join(" | ")));
         }
     }
     text
@@ -184,8 +188,9 @@ mod tests {
     fn tables_begin_with_the_best_rate() {
         let mut best = row("a", "kolmo", "default", "200", "1.5");
         best[PROGRAM] = "10".into();
+        best[ESTIMATE] = "-0.20".into();
         let text = markdown(&[row("a", "png", "as | stored", "300", "2.5"), best]);
-        let kolmo = text.find("| kolmo | default | 200 | 1.5 | 5.00 % |").unwrap();
+        let kolmo = text.find("| kolmo | default | 200 | 1.5 | 5.00 % | -0.20 % |").unwrap();
         assert!(kolmo < text.find("| png | as \\| stored |").unwrap(), "{text}");
     }
 }

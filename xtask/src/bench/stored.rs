@@ -42,6 +42,7 @@ impl Rival for Stored {
             settings: "as stored".to_owned(),
             threads: 1,
             program_bytes: None,
+            estimate_percent: None,
             payload_bytes: bytes,
             total_bytes: bytes,
             encode_seconds: None,
