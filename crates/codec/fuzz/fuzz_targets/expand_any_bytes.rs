@@ -27,7 +27,9 @@ fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
 fn read(bytes: &[u8]) {
     let known = |error: &Error| {
         let kind = error.kind();
-        let known = matches!(kind, ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Unsupported | ErrorKind::LimitExceeded);
+        // Differences to a base that is not given.
+        let wants_base = matches!(error, Error::Block { source: kolmo_codec::Error::BaseNeeded { .. }, .. });
+        let known = wants_base || matches!(kind, ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Unsupported | ErrorKind::LimitExceeded);
         assert!(known, "{error:?}");
     };
     let mut reader = match Reader::open(Cursor::new(bytes), &LIMITS) {
