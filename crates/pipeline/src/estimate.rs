@@ -30,7 +30,7 @@ const FROM_NOTHING: f64 = 0.93;
 const FROM_PRIOR: f64 = 0.98;
 
 /// The first of these by the bits that a sample takes after [`STEPS`]: what is mostly noise gains little by longer training, graphics and empty images gain much. A line
-/// through eight sets of 0.7 to 4.8 bits; with it six of them are estimated within 1.3 %.
+/// through six sets of 0.7 to 4.8 bits; with it five of them are estimated within 1 %.
 fn from_nothing(bits: f64, is_deep: bool) -> f64 {
     // Samples of more than 8 bits are noise at the lower end.
     if is_deep { 0.98 } else { (0.83 + 0.035 * bits).min(0.985) }

@@ -28,16 +28,100 @@ pub(super) fn has() -> bool {
     is_x86_feature_detected!("avx2")
 }
 
-pub(super) fn hidden(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [u8]) {
-    assert!(has() && rows.holds(layer, cells) && out.len() >= cells * layer.output_stride());
-    // SAFETY: the instructions exist, and inputs and outputs are as many as the layer asks for, as just asserted.
-    unsafe { run(layer, rows, cells, &mut Hidden(out)) }
+/// Defines `hidden`, `linear` and what they need, for functions that add to eight sums: products of four unsigned bytes and weights each, of two words and
+/// weights each. A macro, as functions that are handed over are not compiled for the instructions at hand.
+macro_rules! tiles {
+    ($features:literal, $bytes:ident, $words:ident) => {
+        pub(in $crate::kernel) fn hidden(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [u8]) {
+            assert!(has() && rows.holds(layer, cells) && out.len() >= cells * layer.output_stride());
+            // SAFETY: the instructions exist, and inputs and outputs are as many as the layer asks for, as just asserted.
+            unsafe { run(layer, rows, cells, &mut Hidden(out)) }
+        }
+
+        pub(in $crate::kernel) fn linear(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i32]) {
+            assert!(has() && rows.holds(layer, cells) && out.len() >= cells * layer.output_stride());
+            // SAFETY: the instructions exist, and inputs and outputs are as many as the layer asks for, as just asserted.
+            unsafe { run(layer, rows, cells, &mut Linear(out)) }
+        }
+
+        /// # Safety
+        /// The caller has checked the instructions, [`Rows::holds`], and that there is room for all outputs.
+        #[target_feature(enable = $features)]
+        unsafe fn run(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Store) {
+            for panel in 0..layer.scales.len() {
+                for first in (0..cells).step_by(CELLS) {
+                    // A tile at the end takes in pixels once more rather than be smaller.
+                    // SAFETY: as the caller says; no tile ends behind `cells`.
+                    unsafe {
+                        if cells >= CELLS {
+                            let first = first.min(cells - CELLS);
+                            store_tile(layer, panel, first, sums::<CELLS>(layer, panel, rows, first), out);
+                        } else {
+                            for cell in 0..cells {
+                                store_tile(layer, panel, cell, sums::<1>(layer, panel, rows, cell), out);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        /// Sums over all inputs of `N` pixels from `first` on.
+        ///
+        /// # Safety
+        /// The caller has checked the instructions and [`Rows::holds`] for `first + N` pixels.
+        #[target_feature(enable = $features)]
+        #[inline]
+        unsafe fn sums<const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize) -> [Sums; N] {
+            let (narrow, wide) = layer.panel(panel);
+            let mut sums = [[_mm256_setzero_si256(); 2]; N];
+            for (quad, weights) in narrow.chunks_exact(LANES * QUAD).enumerate() {
+                // SAFETY: 64 weights: two vectors of 32.
+                let w = unsafe {
+                    [_mm256_loadu_si256(weights.as_ptr().cast::<__m256i>()), _mm256_loadu_si256(weights.as_ptr().add(32).cast::<__m256i>())]
+                };
+                for (cell, sums) in sums.iter_mut().enumerate() {
+                    // SAFETY: `holds`: four narrow inputs begin here.
+                    let x = unsafe { rows.narrow.as_ptr().add((first + cell) * rows.narrow_stride + quad * QUAD).cast::<i32>().read_unaligned() };
+                    let x = _mm256_set1_epi32(x);
+                    for (sum, w) in sums.iter_mut().zip(w) {
+                        *sum = $bytes(*sum, x, w);
+                    }
+                }
+            }
+            for (pair, weights) in wide.chunks_exact(LANES * PAIR).enumerate() {
+                // SAFETY: 32 weights: two vectors of 16.
+                let w = unsafe {
+                    [_mm256_loadu_si256(weights.as_ptr().cast::<__m256i>()), _mm256_loadu_si256(weights.as_ptr().add(16).cast::<__m256i>())]
+                };
+                for (cell, sums) in sums.iter_mut().enumerate() {
+                    // SAFETY: `holds`: two wide inputs begin here.
+                    let x = unsafe { rows.wide.as_ptr().add((first + cell) * rows.wide_stride + pair * PAIR).cast::<i32>().read_unaligned() };
+                    let x = _mm256_set1_epi32(x);
+                    for (sum, w) in sums.iter_mut().zip(w) {
+                        *sum = $words(*sum, w, x);
+                    }
+                }
+            }
+            sums
+        }
+    };
+}
+pub(super) use tiles;
+
+tiles!("avx2", add_bytes, add_words);
+
+/// Bytes of 7 bits: their products stay within 16 bits.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add_bytes(sums: __m256i, inputs: __m256i, weights: __m256i) -> __m256i {
+    _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(inputs, weights), _mm256_set1_epi16(1)))
 }
 
-pub(super) fn linear(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut [i32]) {
-    assert!(has() && rows.holds(layer, cells) && out.len() >= cells * layer.output_stride());
-    // SAFETY: the instructions exist, and inputs and outputs are as many as the layer asks for, as just asserted.
-    unsafe { run(layer, rows, cells, &mut Linear(out)) }
+#[target_feature(enable = "avx2")]
+#[inline]
+fn add_words(sums: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+    _mm256_add_epi32(sums, _mm256_madd_epi16(weights, inputs))
 }
 
 /// What becomes of the outputs of a panel.
@@ -77,38 +161,6 @@ impl Store for Linear<'_> {
             unsafe { _mm256_storeu_si256(self.0.as_mut_ptr().add(at + 8 * half).cast::<__m256i>(), output) };
         }
     }
-}
-
-/// # Safety
-/// The caller has checked the instructions, [`Rows::holds`], and that there is room for all outputs.
-#[target_feature(enable = "avx2")]
-unsafe fn run(layer: &Packed, rows: &Rows<'_>, cells: usize, out: &mut impl Store) {
-    for panel in 0..layer.scales.len() {
-        for first in (0..cells).step_by(CELLS) {
-            // A tile at the end takes in pixels once more rather than be smaller.
-            // SAFETY: as the caller says; no tile ends behind `cells`.
-            unsafe {
-                if cells >= CELLS {
-                    tile::<CELLS>(layer, panel, rows, first.min(cells - CELLS), out);
-                } else {
-                    for cell in 0..cells {
-                        tile::<1>(layer, panel, rows, cell, out);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// `N` pixels from `first` on and one panel.
-///
-/// # Safety
-/// The caller has checked the instructions, [`Rows::holds`] for `first + N` pixels, and that there is room for their outputs.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn tile<const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize, out: &mut impl Store) {
-    // SAFETY: as the caller says.
-    unsafe { store_tile(layer, panel, first, sums::<N>(layer, panel, rows, first), out) };
 }
 
 /// Turns the sums of `N` pixels from `first` on and one panel into outputs, and stores them.
@@ -181,41 +233,4 @@ fn scale_bounded(scale: &Scale, bounds: (i64, i64), sums: &mut [Sums]) {
             sums[half] = _mm256_blend_epi32::<0xaa>(outputs[0], _mm256_slli_epi64::<32>(outputs[1]));
         }
     }
-}
-
-/// Sums over all inputs of `N` pixels from `first` on.
-///
-/// # Safety
-/// The caller has checked the instructions and [`Rows::holds`] for `first + N` pixels.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn sums<const N: usize>(layer: &Packed, panel: usize, rows: &Rows<'_>, first: usize) -> [Sums; N] {
-    let (narrow, wide) = layer.panel(panel);
-    let mut sums = [[_mm256_setzero_si256(); 2]; N];
-    let ones = _mm256_set1_epi16(1);
-    for (quad, weights) in narrow.chunks_exact(LANES * QUAD).enumerate() {
-        // SAFETY: 64 weights: two vectors of 32.
-        let w = unsafe { [_mm256_loadu_si256(weights.as_ptr().cast::<__m256i>()), _mm256_loadu_si256(weights.as_ptr().add(32).cast::<__m256i>())] };
-        for (cell, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `holds`: four narrow inputs begin here.
-            let x = unsafe { rows.narrow.as_ptr().add((first + cell) * rows.narrow_stride + quad * QUAD).cast::<i32>().read_unaligned() };
-            let x = _mm256_set1_epi32(x);
-            for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), ones));
-            }
-        }
-    }
-    for (pair, weights) in wide.chunks_exact(LANES * PAIR).enumerate() {
-        // SAFETY: 32 weights: two vectors of 16.
-        let w = unsafe { [_mm256_loadu_si256(weights.as_ptr().cast::<__m256i>()), _mm256_loadu_si256(weights.as_ptr().add(16).cast::<__m256i>())] };
-        for (cell, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: `holds`: two wide inputs begin here.
-            let x = unsafe { rows.wide.as_ptr().add((first + cell) * rows.wide_stride + pair * PAIR).cast::<i32>().read_unaligned() };
-            let x = _mm256_set1_epi32(x);
-            for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(w, x));
-            }
-        }
-    }
-    sums
 }
