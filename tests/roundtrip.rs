@@ -1,5 +1,7 @@
 //! Every file comes back, and the archive is as small as it was promised to be.
 
+#[path = "roundtrip/arrays.rs"]
+mod arrays;
 #[path = "roundtrip/base.rs"]
 mod base;
 #[path = "roundtrip/built_in.rs"]

@@ -4,6 +4,7 @@
 //! only the blocks that are asked for. `FORMAT.md` specifies every byte.
 
 mod columns;
+mod cuts;
 pub(crate) mod fields;
 mod header;
 mod index;
@@ -16,6 +17,7 @@ mod recipes;
 mod tests;
 mod writer;
 
+pub use cuts::{Cut, Cuts};
 pub use header::{FEATURES, Fidelity, HEADER_BYTES, MAGIC, TRAILER_BYTES, VERSION};
 pub use index::{Block, BlockCoding, Content, Index, Item};
 pub use items::{ItemRef, Items};

@@ -27,4 +27,5 @@ pub(crate) mod tag {
     pub(crate) const GIF: u8 = 8;
     pub(crate) const TIFF_DEEP: u8 = 9;
     pub(crate) const DICOM: u8 = 10;
+    pub(crate) const FRAME: u8 = 11;
 }

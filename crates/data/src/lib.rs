@@ -6,6 +6,7 @@
 //! | [`digest`] | which bytes, which image? |
 //! | [`open`](mod@open) | which samples, and what else is in the file (its *recipe*)? |
 //! | [`rebuild`](mod@rebuild) | which file belongs to samples and recipe? |
+//! | [`frames`] | which files hold many images, and where is each of them? |
 //! | [`tensor`] | which bytes are numbers, and which tensors do they make up? |
 //! | [`statistics`] | how hard is an image to predict? |
 //! | [`kinds`] | which images are alike enough to share what is learned? |
@@ -49,6 +50,7 @@ pub mod clean;
 pub mod digest;
 mod error;
 mod format;
+pub mod frames;
 pub mod kinds;
 pub mod labelled;
 pub mod layout;

@@ -4,6 +4,7 @@
 
 use crate::Error;
 use crate::format::{bmp, dicom, gif, png, pnm, tag, tiff, webp};
+use crate::frames;
 use crate::layout::Image;
 use crate::recipe::Reader;
 
@@ -56,6 +57,7 @@ fn run(recipe: &[u8], image: &Image, whole: bool) -> Result<Vec<u8>, Error> {
         tag::GIF => gif::rebuild(&mut reader, image)?,
         tag::TIFF_DEEP => tiff::rebuild_deep(&mut reader, image)?,
         tag::DICOM => dicom::rebuild(&mut reader, image)?,
+        tag::FRAME => frames::rebuild(&mut reader, image)?,
         found => return Err(Error::Unsupported { what: "recipe kind", found: u64::from(found) }),
     };
     reader.end()?;

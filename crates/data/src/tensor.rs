@@ -84,8 +84,10 @@ pub struct Tensor {
     pub element: Element,
     /// Its type as the file calls it.
     pub dtype: String,
-    /// Elements along each axis; the last one is contiguous.
+    /// Elements along each axis; the last one is contiguous, but see `column_major`.
     pub shape: Vec<u64>,
+    /// Whether the first axis is the contiguous one, as in Fortran.
+    pub column_major: bool,
     /// Where it begins in the file.
     pub offset: u64,
     /// Its length.
@@ -160,7 +162,7 @@ pub fn declared<R: Read + Seek>(input: &mut R, bytes: u64) -> Result<Option<Numb
 }
 
 /// `bytes` bytes from `offset` on.
-fn read_at<R: Read + Seek>(input: &mut R, offset: u64, bytes: u64) -> Result<Vec<u8>, Unreadable> {
+pub(crate) fn read_at<R: Read + Seek>(input: &mut R, offset: u64, bytes: u64) -> Result<Vec<u8>, Unreadable> {
     if bytes > MOST_HEADER_BYTES {
         return Err(Unreadable(format!("a header of {bytes} bytes")));
     }

@@ -122,3 +122,39 @@ fn sets_of_optimisers_keep_their_pixels() {
         }
     }
 }
+
+/// The samples of a set's images of one layout and shape, as an array of NumPy's would hold them.
+fn array(set: &Path, descr: &str) -> Option<(Vec<u8>, u64)> {
+    let mut samples: Vec<Vec<u8>> = Vec::new();
+    let mut first = None;
+    for entry in source::list(set).unwrap().entries.iter().filter(|entry| entry.path.ends_with(".png")).take(60) {
+        if let Opened::Image { image, .. } = open::open(&source::read(entry).unwrap(), Fidelity::Pixels, &OpenLimits::default())
+            && *first.get_or_insert((image.layout, image.height, image.width)) == (image.layout, image.height, image.width)
+        {
+            samples.push(image.samples);
+        }
+    }
+    let (layout, height, width) = first?;
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}, {height}, {width}, {}), }}\n", samples.len(), layout.channels());
+    let file = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &samples.concat()].concat();
+    Some((file, samples.len() as u64))
+}
+
+#[test]
+fn arrays_of_every_set_are_seen_as_its_images() {
+    let Some(sets) = sets() else { return };
+    for (set, descr) in [
+        ("fashion_mnist", "|u1"),
+        ("cifar10", "|u1"),
+        ("photos100", "|u1"),
+        ("emoji_noto64", "|u1"),
+        ("em_membrane", "|u1"),
+        ("aerials", "|u1"),
+        ("gray16", "<u2"),
+        ("omniglot", "|b1"),
+    ] {
+        let Some((file, images)) = array(&sets.join(set), descr) else { continue };
+        let parts = kolmo_data::frames::parts(&mut std::io::Cursor::new(&file), file.len() as u64).unwrap_or_default();
+        assert!(parts.iter().any(|part| matches!(part, kolmo_data::frames::Part::Frames { count, .. } if *count == images)), "{set}: {parts:?}");
+    }
+}

@@ -136,7 +136,7 @@ impl Previous {
         let own = self.file.path.canonicalize().ok();
         let mut whole = None;
         for number in own.iter().flat_map(|_| 0..dataset.items.len()) {
-            if dataset.file(number)?.canonicalize().ok() == own {
+            if dataset.origin(number)?.file.canonicalize().ok() == own {
                 whole = Some(number);
                 break;
             }

@@ -142,8 +142,13 @@ pub(crate) const fn name(fidelity: Fidelity) -> &'static str {
 pub(crate) fn prepare(input: &Path, output: &Output, options: &CompressOptions, crew: &mut Crew<'_>) -> Result<Dataset, Error> {
     crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
     let aside = Aside::new(&output.folder(), options.limits.memory_bytes);
-    let files = files::list(input, &output.names(), &aside, crew)?;
+    let files = files::list(input, &output.names(), cuts(options), &aside, crew)?;
     dataset::load(files, &Loading::new(options), crew)
+}
+
+/// Whether files that hold many images are cut into them: not where tensors are looked for in another file.
+pub(crate) const fn cuts(options: &CompressOptions) -> bool {
+    options.base.is_none()
 }
 
 /// Writes everything to `out`. Says where its bytes went, and what became of files with numbers in them.
@@ -219,6 +224,7 @@ fn write(
         };
         Ok(container::Item { path, content })
     };
+    dataset.files.cuts().iter().for_each(|cut| writer.cut(*cut));
     let items = (0..dataset.items.len()).map_while(|number| next(number).map_err(|error| failed = Some(error)).ok());
     let finished = writer.finish(items, &recipes, dataset.items.bytes());
     failed.map_or(Ok(()), Err)?;
@@ -239,7 +245,7 @@ pub(crate) const fn archive_sizes(sizes: &container::Sizes) -> ArchiveSizes {
     }
 }
 
-/// Expands what was written and compares every item with what was read in the beginning. Gives back how many items are the same.
+/// Expands what was written and compares every item with what was read in the beginning. Gives back how many files are the same.
 fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, base: Option<&BaseFile>, crew: &mut Crew<'_>) -> Result<u64, Error> {
     let mut reader = Reader::open(out.reopen()?, &options.limits).map_err(Error::codec(out.target()))?;
     let total = dataset.items.len();
@@ -275,7 +281,7 @@ fn prove(dataset: &Dataset, out: &Output, options: &CompressOptions, base: Optio
     })?;
     match is_done.iter().position(|done| !done) {
         Some(number) => Err(differs(number)),
-        None => Ok(done as u64),
+        None => Ok(dataset.files.whole_count() as u64),
     }
 }
 

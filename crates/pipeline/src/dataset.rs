@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 
 use kolmo_codec::colour::Colour;
 use kolmo_codec::container::RecipeBook;
@@ -19,6 +18,7 @@ use crate::item::{self, Found, Insides, Item, ItemState};
 use crate::items::Items;
 use crate::learn::FEWEST_TO_SPLIT;
 use crate::options::CompressOptions;
+use crate::origin::Origin;
 use crate::picture::{Held, Picture, Room};
 use crate::summary::{GroupSummary, NamedReason, PreprocessSummary};
 use crate::work::Crew;
@@ -97,15 +97,19 @@ impl Dataset {
             return Ok(Cow::Borrowed(image));
         }
         let path = self.path(number)?;
-        let file = self.files.file_of(&path);
-        let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-        if of_bytes(&bytes) != self.items.get(number)?.file_digest {
-            return Err(Error::Changed { path: file });
-        }
-        match open::open_named(&path, &bytes, self.fidelity, &OpenLimits::default()) {
-            Opened::Image { image, .. } => Ok(Cow::Owned(image)),
-            Opened::General { .. } => Err(Error::Changed { path: file }),
-        }
+        let origin = self.files.origin_of(&path);
+        let bytes = origin.read_all()?;
+        let opened = if of_bytes(&bytes) != self.items.get(number)?.file_digest {
+            None
+        } else if let Some(frame) = origin.section.and_then(|section| section.frame) {
+            frame.open(&bytes).map(|(image, _)| image)
+        } else {
+            match open::open_named(&path, &bytes, self.fidelity, &OpenLimits::default()) {
+                Opened::Image { image, .. } => Some(image),
+                Opened::General { .. } => None,
+            }
+        };
+        opened.map(Cow::Owned).ok_or(Error::Changed { path: origin.file })
     }
 
     /// The image of an item, if its samples are in memory.
@@ -123,9 +127,9 @@ impl Dataset {
         self.items.insides(number)
     }
 
-    /// Where the file of an item is.
-    pub(crate) fn file(&self, number: usize) -> Result<PathBuf, Error> {
-        self.files.file(number)
+    /// Where the bytes of an item are.
+    pub(crate) fn origin(&self, number: usize) -> Result<Origin, Error> {
+        self.files.origin(number)
     }
 
     /// What is known of an item that is an image.
@@ -305,7 +309,7 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
         0..count,
         |number| {
             let path = files.path(number)?;
-            let found = item::read(&files.file_of(&path), &path, files.size(number)?, how.fidelity)?;
+            let found = item::read(&files.origin_of(&path), &path, files.size(number)?, how.fidelity)?;
             Ok((path, found))
         },
         |(path, Found { mut item, insides, image, reason })| {
@@ -404,7 +408,6 @@ struct Summary {
 impl Summary {
     fn add(&mut self, number: usize, path: String, item: &Item, reason: Option<GeneralReason>) {
         let told = &mut self.told;
-        told.files += 1;
         told.file_bytes += item.bytes;
         told.jpegs += u64::from(item.state == ItemState::Jpeg);
         if let Some(picture) = item.picture() {
@@ -425,6 +428,7 @@ impl Summary {
 
     fn whole(self, files: &Files, report: &clean::Report) -> Result<PreprocessSummary, Error> {
         let Self { mut told, mut unreadable, .. } = self;
+        told.files = files.whole_count() as u64;
         let named = |number: usize, reason: String| Ok::<_, Error>(NamedReason { path: files.path(number)?, reason });
         let copy = |&(copy, first): &(usize, usize)| named(copy, format!("a copy of {}", files.path(first)?));
         told.duplicates = report.duplicates.iter().map(copy).collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::base::Previous;
 use crate::choose::{self, Chosen, FROM_BUILT_IN, code_program};
 use crate::coding::Way;
-use crate::compress::{name, ratio};
+use crate::compress::{cuts, name, ratio};
 use crate::dataset::{self, Dataset, Group, Loading};
 use crate::error::Error;
 use crate::files;
@@ -49,8 +49,8 @@ pub(crate) fn estimate(
     crew.observer.event(&Event::StepStarted { step: Step::Preprocess });
     // Nothing is written where the archive would be.
     let aside = Aside::new(&std::env::temp_dir(), options.limits.memory_bytes);
-    let listed = files::list(input, &[archive], &aside, crew)?;
-    let (n_files, all) = (listed.len(), listed.bytes());
+    let listed = files::list(input, &[archive], cuts(options), &aside, crew)?;
+    let (n_files, all) = (listed.whole_count(), listed.bytes());
     let every = all.div_ceil(SAMPLE_BYTES).max(1) as usize;
     let mut dataset = dataset::load(listed.every(every)?, &Loading { seed: 0, ..Loading::new(options) }, crew)?;
     drop(listed);

@@ -7,6 +7,7 @@ use kolmo_codec::against::Base;
 use kolmo_codec::container::{Content, Index};
 use kolmo_verify::expand::{self, Options};
 use kolmo_verify::paths;
+use kolmo_verify::places::Places;
 
 use crate::base;
 use crate::error::Error;
@@ -30,7 +31,10 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
     let wanted = wanted(reader.index(), &options.only)?;
     let contents = reader.contents();
     let index = contents.index();
-    let chosen = || index.items.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(item, _)| item.path);
+    let places = Places::new(&contents, &mut contents.budget())?;
+    // Of a file that is cut, its first item stands for it.
+    let stands = |number: u32| index.cuts.position(number).is_none_or(|cut| index.cuts.all()[cut].first == number);
+    let chosen = || (0u32..).zip(&wanted).filter(|(number, wanted)| **wanted && stands(*number)).filter_map(|(number, _)| index.file_path(number));
     let total = chosen().count();
     let blocks = expand::blocks_of(&reader, |item| wanted.get(item as usize).copied().unwrap_or(false));
     let base = base::needed(archive, &mut reader, Some(&blocks), options.base.as_deref())?;
@@ -40,15 +44,25 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
         paths::check_case(chosen.len(), |number| chosen[number])?;
     }
     let mut summary = ExpandSummary::default();
+    let mut left: Vec<u32> = index.cuts.all().iter().map(|cut| cut.count).collect();
     let pool = crew.pool.clone();
     let how =
         Options { limits: &options.limits, wanted: Some(&wanted), pool: Some(&pool), files: true, base: base.as_ref().map(|base| base as &dyn Base) };
     expand::expand(&mut reader, &how, |part| {
-        let Some(item) = index.items.get(part.item as usize) else { return Ok(()) };
-        staging.write(item.path, part.start, &part.bytes)?;
+        let Some(path) = index.file_path(part.item) else { return Ok(()) };
+        let place = places.of(&contents, part.item);
+        match place {
+            Some(place) => staging.write_part(path, place.offset + part.start, &part.bytes)?,
+            None => staging.write(path, part.start, &part.bytes)?,
+        }
         summary.file_bytes += part.bytes.len() as u64;
         summary.subpixels += part.image.as_ref().map_or(0, |image| image.subpixels());
-        if part.last {
+        let mut whole = part.last;
+        if let Some(left) = place.filter(|_| part.last).and_then(|place| left.get_mut(place.file)) {
+            *left -= 1;
+            whole = *left == 0;
+        }
+        if whole {
             summary.files += 1;
             summary.verified_files += 1;
             if summary.files % 64 == 0 || summary.files as usize == total {
@@ -80,7 +94,11 @@ fn wanted(index: &Index, only: &[String]) -> Result<Vec<bool>, Error> {
         let name = name.trim_end_matches('/');
         let folder = format!("{name}/");
         let mut found = false;
-        for (item, wanted) in index.items.iter().zip(&mut wanted) {
+        for ((item, wanted), number) in index.items.iter().zip(&mut wanted).zip(0u32..) {
+            if item.path == name && index.cuts.position(number).is_some() {
+                let file = index.file_path(number).unwrap_or_default();
+                return Err(Error::InvalidArgument { what: format!("{name}: this is a part of the file {file}; expand the whole file") });
+            }
             if item.path == name || item.path.starts_with(&folder) {
                 (found, *wanted) = (true, true);
             }

@@ -1,11 +1,16 @@
 //! The files of a dataset as they were listed: what finds each of them, most of it aside where there are many.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use kolmo_codec::container::Cut;
 use kolmo_codec::names::check_path;
+use kolmo_data::frames::{self, Part};
 use kolmo_data::source::{self, Found};
 
 use crate::error::Error;
+use crate::origin::{Origin, Section};
 use crate::pages::{Aside, Pages};
 use crate::sorted::Unsorted;
 use crate::work::Crew;
@@ -17,7 +22,10 @@ const PLACE_BYTES: u64 = 4 << 20;
 /// Bytes of a place: where a path ends and the size of its file.
 const PLACE: usize = 16;
 
-/// Paths of files below one root, numbered in the order of an archive.
+/// Items of one file at most, if it is cut.
+const MOST_PARTS: u64 = 1 << 24;
+
+/// Paths of files below one root, numbered in the order of an archive. A file that holds many images stands for a folder of its parts, each an item.
 #[derive(Debug)]
 pub(crate) struct Files {
     root: PathBuf,
@@ -31,12 +39,16 @@ pub(crate) struct Files {
     count: usize,
     /// Of all files when they were listed.
     bytes: u64,
+    /// The parts of files that are cut, by the path of the file.
+    parts: Arc<BTreeMap<String, Vec<Part>>>,
+    /// Which items these are, in order.
+    cuts: Vec<Cut>,
 }
 
 impl Files {
     fn below(root: &Path, alone: bool, aside: &Aside) -> Self {
         let (texts, places) = (aside.pages(TEXT_BYTES), aside.pages(PLACE_BYTES));
-        Self { root: root.to_path_buf(), alone, aside: aside.clone(), texts, places, count: 0, bytes: 0 }
+        Self { root: root.to_path_buf(), alone, aside: aside.clone(), texts, places, count: 0, bytes: 0, parts: Arc::default(), cuts: vec![] }
     }
 
     /// Where a path ends, and the size of its file.
@@ -57,18 +69,37 @@ impl Files {
         Ok(String::from_utf8_lossy(&path).into_owned())
     }
 
-    /// Where a file is.
-    pub(crate) fn file(&self, number: usize) -> Result<PathBuf, Error> {
-        Ok(self.file_of(&self.path(number)?))
+    /// Where the bytes of an item are.
+    pub(crate) fn origin(&self, number: usize) -> Result<Origin, Error> {
+        Ok(self.origin_of(&self.path(number)?))
     }
 
     /// The same by its archive path.
-    pub(crate) fn file_of(&self, path: &str) -> PathBuf {
+    pub(crate) fn origin_of(&self, path: &str) -> Origin {
+        // Nothing else lies below a file.
+        match path.rsplit_once('/').and_then(|(file, part)| Some((file, self.parts.get(file)?, part))) {
+            Some((file, parts, part)) => Origin { file: self.file_of(file), section: part.parse().ok().and_then(|part| Section::of(parts, part)) },
+            None => Origin::whole(self.file_of(path)),
+        }
+    }
+
+    /// Where a file is, by its archive path.
+    fn file_of(&self, path: &str) -> PathBuf {
         let mut file = self.root.clone();
         if !self.alone {
             file.extend(path.split('/'));
         }
         file
+    }
+
+    /// How many files there are, each that is cut counted once.
+    pub(crate) fn whole_count(&self) -> usize {
+        self.count - self.cuts.iter().map(|cut| cut.count as usize - 1).sum::<usize>()
+    }
+
+    /// The items of files that are cut, in order.
+    pub(crate) fn cuts(&self) -> &[Cut] {
+        &self.cuts
     }
 
     /// Bytes of a file when it was listed.
@@ -96,6 +127,17 @@ impl Files {
     }
 
     fn push(&mut self, path: &str, size: u64) -> Result<(), Error> {
+        if let Some((file, _)) = path.rsplit_once('/')
+            && self.parts.contains_key(file)
+        {
+            // All that lies below a file is its parts, and they come one after another.
+            let before = self.count.checked_sub(1).map(|before| self.path(before)).transpose()?;
+            let goes_on = before.as_deref().and_then(|before| before.rsplit_once('/')).is_some_and(|(before, _)| before == file);
+            match self.cuts.last_mut() {
+                Some(cut) if goes_on => cut.count += 1,
+                _ => self.cuts.push(Cut { first: self.count as u32, count: 1 }),
+            }
+        }
         let end = self.texts.append(path.as_bytes())? + path.len() as u64;
         let mut place = [0; PLACE];
         place[..8].copy_from_slice(&end.to_le_bytes());
@@ -108,7 +150,7 @@ impl Files {
 
     /// The first of every `step` files.
     pub(crate) fn every(&self, step: usize) -> Result<Self, Error> {
-        let mut some = Self::below(&self.root, self.alone, &self.aside);
+        let mut some = Self { parts: self.parts.clone(), ..Self::below(&self.root, self.alone, &self.aside) };
         for number in (0..self.count).step_by(step) {
             some.push(&self.path(number)?, self.size(number)?)?;
         }
@@ -116,11 +158,13 @@ impl Files {
     }
 }
 
-/// Lists the files to compress: all but `ours`, our own output and its temporary neighbour, should they lie in the same folder.
-pub(crate) fn list(input: &Path, ours: &[&Path], aside: &Aside, crew: &mut Crew<'_>) -> Result<Files, Error> {
+/// Lists the files to compress: all but `ours`, our own output and its temporary neighbour, should they lie in the same folder. If asked to, files that hold many
+/// images are `cut` into them.
+pub(crate) fn list(input: &Path, ours: &[&Path], cut: bool, aside: &Aside, crew: &mut Crew<'_>) -> Result<Files, Error> {
     let ours: Vec<PathBuf> = ours.iter().filter_map(|ours| ours.canonicalize().ok()).collect();
     let is_ours = |file: &Path| ours.iter().any(|ours| file.file_name() == ours.file_name() && file.canonicalize().ok().as_ref() == Some(ours));
     let (mut unsorted, mut skipped, mut empty_dirs) = (Unsorted::new(aside), Vec::new(), Vec::new());
+    let mut cut_files = BTreeMap::new();
     let mut seen = 0u64;
     source::walk(input, |found| {
         seen += 1;
@@ -129,7 +173,15 @@ pub(crate) fn list(input: &Path, ours: &[&Path], aside: &Aside, crew: &mut Crew<
         }
         match found {
             Found::File(entry) if is_ours(&entry.file) => {}
-            Found::File(entry) => unsorted.push(&entry.path, entry.bytes)?,
+            Found::File(entry) => match if cut { parts(&entry) } else { None } {
+                Some(parts) => {
+                    for (path, bytes) in part_paths(&entry.path, &parts) {
+                        unsorted.push(&path, bytes)?;
+                    }
+                    cut_files.insert(entry.path, parts);
+                }
+                None => unsorted.push(&entry.path, entry.bytes)?,
+            },
             Found::Skipped(path, reason) => skipped.push((path, reason)),
             Found::EmptyDir(path) => empty_dirs.push(path),
         }
@@ -142,7 +194,7 @@ pub(crate) fn list(input: &Path, ours: &[&Path], aside: &Aside, crew: &mut Crew<
     if let Some(first) = empty_dirs.iter().min() {
         crew.note(format!("{} empty folder(s) are not archived, e.g. {first}", empty_dirs.len()));
     }
-    let mut files = Files::below(input, !input.is_dir(), aside);
+    let mut files = Files { parts: Arc::new(cut_files), ..Files::below(input, !input.is_dir(), aside) };
     unsorted.each(|path, bytes| {
         check_path(path).map_err(|source| Error::Name { path: files.file_of(path), source })?;
         files.push(path, bytes)
@@ -155,6 +207,21 @@ pub(crate) fn list(input: &Path, ours: &[&Path], aside: &Aside, crew: &mut Crew<
         crew.note(format!("{a} and {b} differ in case only: the archive cannot be expanded where case does not count"));
     }
     Ok(files)
+}
+
+/// The parts of a file that holds many images. What cannot be read is told when it is read as a whole.
+fn parts(entry: &source::Entry) -> Option<Vec<Part>> {
+    let parts = frames::parts(&mut std::fs::File::open(&entry.file).ok()?, entry.bytes)?;
+    let count = parts.iter().map(Part::count).fold(0, u64::saturating_add);
+    (count <= MOST_PARTS).then_some(parts)
+}
+
+/// Paths and sizes of the parts of the file `path`: numbers below it, of equal length, so that they stand in order.
+fn part_paths<'a>(path: &'a str, parts: &'a [Part]) -> impl Iterator<Item = (String, u64)> + 'a {
+    let count: u64 = parts.iter().map(Part::count).sum();
+    let digits = count.saturating_sub(1).max(1).ilog10() as usize + 1;
+    let sizes = parts.iter().flat_map(|part| std::iter::repeat_n(part.bytes() / part.count(), part.count() as usize));
+    sizes.enumerate().map(move |(number, bytes)| (format!("{path}/{number:0digits$}"), bytes))
 }
 
 #[cfg(test)]
@@ -176,17 +243,17 @@ mod tests {
         let crew = &mut Crew::new(1, &stop, &mut observer).unwrap();
         let aside = tempfile::tempdir().unwrap();
         let aside = Aside::new(aside.path(), 0);
-        let files = list(folder.path(), &[], &aside, crew).unwrap();
+        let files = list(folder.path(), &[], true, &aside, crew).unwrap();
         assert_eq!((files.len(), files.bytes(), files.path_bytes()), (4, 19, 19));
         for (number, name) in names.iter().enumerate() {
             assert_eq!(files.path(number).unwrap(), *name);
-            assert_eq!(std::fs::read(files.file(number).unwrap()).unwrap(), name.as_bytes());
+            assert_eq!(files.origin(number).unwrap().read_all().unwrap(), name.as_bytes());
             assert_eq!(files.size(number).unwrap(), name.len() as u64);
         }
         let some = files.every(3).unwrap();
         assert_eq!((some.path(0).unwrap().as_str(), some.path(1).unwrap().as_str(), some.len(), some.bytes()), ("a.txt", "z", 2, 6));
         assert!(some.path(2).is_err());
-        let one = list(&folder.path().join("b/d"), &[], &aside, crew).unwrap();
-        assert_eq!((one.path(0).unwrap().as_str(), one.file(0).unwrap()), ("d", folder.path().join("b/d")));
+        let one = list(&folder.path().join("b/d"), &[], true, &aside, crew).unwrap();
+        assert_eq!((one.path(0).unwrap().as_str(), one.origin(0).unwrap()), ("d", Origin::whole(folder.path().join("b/d"))));
     }
 }

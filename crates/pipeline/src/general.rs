@@ -2,7 +2,6 @@
 
 mod against;
 
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use kolmo_codec::container::{PIECE_BYTES, block_digest};
@@ -100,7 +99,7 @@ pub(crate) fn glance<const N: usize>(dataset: &Dataset, numbers: &[usize], level
     for &number in numbers.iter().skip(every / 2).step_by(every) {
         let bytes = dataset.items.get(number)?.bytes;
         let middle = (bytes - bytes.min(GLANCE_PIECE_BYTES)) / 2;
-        raw.extend(read(&dataset.file(number)?, middle, GLANCE_PIECE_BYTES)?);
+        raw.extend(dataset.origin(number)?.read(middle, GLANCE_PIECE_BYTES)?);
     }
     let mut sizes = [0; N];
     for (size, level) in sizes.iter_mut().zip(levels) {
@@ -186,9 +185,9 @@ fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) ->
         Load::Files(numbers) => {
             for number in numbers.iter() {
                 let (item, insides) = (dataset.items.get(number)?, dataset.insides(number).unwrap_or(&none));
-                let file = dataset.file(number)?;
-                let bytes = read(&file, 0, item.bytes + 1)?;
-                digests.push(checked(&file, &bytes, item.bytes, Some(item.file_digest))?);
+                let origin = dataset.origin(number)?;
+                let bytes = origin.read(0, item.bytes + 1)?;
+                digests.push(checked(&origin.file, &bytes, item.bytes, Some(item.file_digest))?);
                 against::push_parts(&insides.twins, 0, item.bytes, raw.len() as u64, &mut parts);
                 raw.extend_from_slice(&bytes);
                 push_spans(insides.numbers.as_ref(), 0, item.bytes, &mut spans);
@@ -201,10 +200,10 @@ fn block(dataset: &Dataset, load: &Load, level: i32, base: Option<&BaseFile>) ->
         }
         &Load::Piece { item: number, start, first, number: piece } => {
             let (item, insides) = (dataset.items.get(number)?, dataset.insides(number).unwrap_or(&none));
-            let file = dataset.file(number)?;
-            raw = read(&file, start, PIECE_BYTES)?;
+            let origin = dataset.origin(number)?;
+            raw = origin.read(start, PIECE_BYTES)?;
             let length = PIECE_BYTES.min(item.bytes - start);
-            digests.push(checked(&file, &raw, length, insides.pieces.get(piece).copied())?);
+            digests.push(checked(&origin.file, &raw, length, insides.pieces.get(piece).copied())?);
             push_spans(insides.numbers.as_ref(), start, length, &mut spans);
             against::push_parts(&insides.twins, start, length, 0, &mut parts);
             of_numbers = insides.numbers.is_some();
@@ -305,15 +304,6 @@ fn checked(file: &Path, bytes: &[u8], length: u64, expected: Option<Digest>) -> 
         return Err(Error::Changed { path: file.to_path_buf() });
     }
     Ok(digest.0)
-}
-
-fn read(file: &Path, start: u64, most: u64) -> Result<Vec<u8>, Error> {
-    let failed = || Error::io("read", file);
-    let mut bytes = Vec::new();
-    let mut input = std::fs::File::open(file).map_err(failed())?;
-    input.seek(SeekFrom::Start(start)).map_err(failed())?;
-    input.take(most).read_to_end(&mut bytes).map_err(failed())?;
-    Ok(bytes)
 }
 
 fn extension(path: &str) -> String {

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use kolmo_codec::block::Method;
-use kolmo_codec::container::{BlockCoding, Content, Fidelity, PIECE_BYTES};
+use kolmo_codec::container::{BlockCoding, Content, Cut, Fidelity, PIECE_BYTES, Reader};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::limits::Limits;
 use kolmo_codec::program::Program;
 use kolmo_verify::expand::bases;
+use kolmo_verify::places::Places;
 use kolmo_verify::report::Report;
 
 use crate::choose::colour_name;
@@ -64,7 +65,7 @@ pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error>
             Fidelity::Files => "files".into(),
             Fidelity::Pixels => "pixels".into(),
         },
-        files: report.items,
+        files: reader.index().file_count(),
         subpixels: report.subpixels,
         file_bytes: report.file_bytes,
         rate_bpsp: report.rate_bpsp(),
@@ -83,8 +84,15 @@ pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error>
 pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> {
     let reader = program_file::open(archive, limits)?;
     let index = reader.index();
+    let places = Places::new(&reader, &mut reader.budget())?;
     let mut items = Vec::with_capacity(index.items.len());
     for (number, item) in index.items.iter().enumerate() {
+        if let Some(cut) = index.cuts.position(number as u32).map(|cut| index.cuts.all()[cut]) {
+            if cut.first as usize == number {
+                items.push(cut_file(&reader, &places, cut));
+            }
+            continue;
+        }
         let Some(content) = index.items.content(original(index, number)) else { continue };
         let is_copy = matches!(item.content, Content::Copy { .. });
         let (block, file_bytes) = match content {
@@ -116,4 +124,27 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
         });
     }
     Ok(items)
+}
+
+/// A file that is cut: what its images are, and how many.
+fn cut_file<R>(reader: &Reader<R>, places: &Places, cut: Cut) -> ItemSummary {
+    let index = reader.index();
+    let (mut images, mut shape) = (0u64, String::new());
+    for item in cut.first..cut.end() {
+        let content = index.items.content(original(index, item as usize));
+        if let Some(Content::Image { block, height, width, .. }) = content
+            && let Some(BlockCoding::Program { program, .. }) = index.blocks.get(block as usize).map(|block| block.coding)
+        {
+            let layout = reader.programs().get(program as usize).map_or("", |program| program.layout);
+            images += 1;
+            shape = format!("{images} x {layout} {width}x{height}");
+        }
+    }
+    ItemSummary {
+        path: index.file_path(cut.first).unwrap_or_default().to_owned(),
+        file_bytes: places.of(reader, cut.first).map(|place| place.file_bytes),
+        method: if images > 0 { "program".into() } else { "general".into() },
+        shape,
+        coded_bytes: None,
+    }
 }

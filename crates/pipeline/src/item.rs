@@ -1,15 +1,16 @@
 //! One file of a dataset: read, fingerprinted and opened.
 
 use std::io::Read as _;
-use std::path::Path;
 
 use kolmo_codec::container::PIECE_BYTES;
 use kolmo_data::digest::{Digest, of_bytes};
+use kolmo_data::frames::Frame;
 use kolmo_data::open::{self, Fidelity, GeneralReason, OpenLimits, Opened};
 use kolmo_data::tensor::{self, Numbers, Region, Tensor};
 
 use crate::base::Twin;
 use crate::error::Error;
+use crate::origin::Origin;
 use crate::picture::{Held, Picture};
 
 /// Files longer than this are not opened as images, so that reading one never takes the memory away.
@@ -77,21 +78,28 @@ pub(crate) struct Found {
     pub(crate) reason: Option<GeneralReason>,
 }
 
-/// Reads the file `file`, `path` in the archive and of `listed_bytes` when it was listed.
-pub(crate) fn read(file: &Path, path: &str, listed_bytes: u64, fidelity: Fidelity) -> Result<Found, Error> {
-    let whole = if listed_bytes > PIECE_BYTES { may_be_image(file)? && listed_bytes <= MAX_OPEN_BYTES } else { true };
+/// Reads what lies at `origin`, `path` in the archive and of `listed_bytes` when it was listed.
+pub(crate) fn read(origin: &Origin, path: &str, listed_bytes: u64, fidelity: Fidelity) -> Result<Found, Error> {
+    if let Some(frame) = origin.section.and_then(|section| section.frame) {
+        return read_frame(origin, &frame);
+    }
+    let whole = if listed_bytes > PIECE_BYTES { may_be_image(origin)? && listed_bytes <= MAX_OPEN_BYTES } else { true };
     let (bytes, file_digest, pieces, opened) = if whole {
-        let bytes = std::fs::read(file).map_err(Error::io("read", file))?;
+        let bytes = origin.read_all()?;
         let long = bytes.len() as u64 > PIECE_BYTES;
         let pieces = if long { bytes.chunks(PIECE_BYTES as usize).map(of_bytes).collect() } else { vec![] };
-        let opened = open::open_named(path, &bytes, fidelity, &OpenLimits::default());
+        let opened = match origin.section {
+            None => open::open_named(path, &bytes, fidelity, &OpenLimits::default()),
+            // What lies between images is none, whatever it looks like.
+            Some(_) => Opened::General { reason: GeneralReason::NotAnImage },
+        };
         (bytes.len() as u64, of_bytes(&bytes), pieces, opened)
     } else {
-        let pieces = piece_digests(file)?;
+        let pieces = piece_digests(origin)?;
         let bytes = pieces.iter().map(|(bytes, _)| bytes).sum();
         let pieces: Vec<Digest> = pieces.into_iter().map(|(_, digest)| digest).collect();
         let digest = of_bytes(&pieces.iter().flat_map(|digest| digest.0).collect::<Vec<u8>>());
-        let too_long = listed_bytes > MAX_OPEN_BYTES && may_be_image(file)?;
+        let too_long = listed_bytes > MAX_OPEN_BYTES && may_be_image(origin)?;
         let reason = if too_long { GeneralReason::Unsupported("images of more than 1 GiB are not opened".into()) } else { GeneralReason::NotAnImage };
         (bytes, digest, pieces, Opened::General { reason })
     };
@@ -108,24 +116,36 @@ pub(crate) fn read(file: &Path, path: &str, listed_bytes: u64, fidelity: Fidelit
         Opened::General { reason } => (ItemState::General, None, Some(reason)),
     };
     let numbers = match &mut reason {
-        Some(reason @ GeneralReason::NotAnImage) => numbers(file, bytes, reason)?,
+        Some(reason @ GeneralReason::NotAnImage) => numbers(origin, bytes, reason)?,
         _ => None,
     };
     let insides = (!pieces.is_empty() || numbers.is_some()).then(|| Insides { pieces, numbers, twins: vec![] });
+    // Of a file that is cut only the images are told of.
+    let reason = reason.filter(|_| origin.section.is_none());
     Ok(Found { item: Item { bytes, file_digest, state }, insides, image, reason })
 }
 
+/// Reads one of the images of a file that is cut; what is none after all is kept as its bytes are.
+fn read_frame(origin: &Origin, frame: &Frame) -> Result<Found, Error> {
+    let bytes = origin.read_all()?;
+    let (state, image) = match frame.open(&bytes) {
+        Some((image, recipe)) => {
+            let (picture, held) = Picture::of(image);
+            (ItemState::Image(picture), Some((held, recipe)))
+        }
+        None => (ItemState::General, None),
+    };
+    Ok(Found { item: Item { bytes: bytes.len() as u64, file_digest: of_bytes(&bytes), state }, insides: None, image, reason: None })
+}
+
 /// Whether the first bytes are those of an image.
-fn may_be_image(file: &Path) -> Result<bool, Error> {
-    let mut head = Vec::new();
-    let input = std::fs::File::open(file).map_err(Error::io("read", file))?;
-    input.take(open::HEAD_BYTES as u64).read_to_end(&mut head).map_err(Error::io("read", file))?;
-    Ok(open::may_be_image(&head))
+fn may_be_image(origin: &Origin) -> Result<bool, Error> {
+    Ok(origin.section.is_none() && open::may_be_image(&origin.read(0, open::HEAD_BYTES as u64)?))
 }
 
 /// The numbers of a file that is no image. What begins like a checkpoint and is none is told by `reason`.
-fn numbers(file: &Path, bytes: u64, reason: &mut GeneralReason) -> Result<Option<Numbers>, Error> {
-    let mut input = std::io::BufReader::new(std::fs::File::open(file).map_err(Error::io("read", file))?);
+fn numbers(origin: &Origin, bytes: u64, reason: &mut GeneralReason) -> Result<Option<Numbers>, Error> {
+    let mut input = std::io::BufReader::new(origin.open()?);
     match tensor::find(&mut input, bytes) {
         Ok(numbers) => Ok(numbers),
         Err(why) => {
@@ -135,12 +155,12 @@ fn numbers(file: &Path, bytes: u64, reason: &mut GeneralReason) -> Result<Option
     }
 }
 
-fn piece_digests(file: &Path) -> Result<Vec<(u64, Digest)>, Error> {
-    let mut input = std::fs::File::open(file).map_err(Error::io("read", file))?;
+fn piece_digests(origin: &Origin) -> Result<Vec<(u64, Digest)>, Error> {
+    let mut input = origin.open()?;
     let mut pieces = Vec::new();
     loop {
         let mut piece = Vec::new();
-        (&mut input).take(PIECE_BYTES).read_to_end(&mut piece).map_err(Error::io("read", file))?;
+        (&mut input).take(PIECE_BYTES).read_to_end(&mut piece).map_err(Error::io("read", &origin.file))?;
         if piece.is_empty() {
             return Ok(pieces);
         }

@@ -279,7 +279,7 @@ mod tests {
         let crew = &mut Crew::new(0, &stop, &mut observer).unwrap();
         let how = Loading { fidelity: Fidelity::Files, seed: 0, sample_bytes: 1 << 24, memory_bytes: 1 << 30 };
         let aside = Aside::new(&std::env::temp_dir(), 1 << 30);
-        let dataset = load(list(folder.path(), &[], &aside, crew).unwrap(), &how, crew).unwrap();
+        let dataset = load(list(folder.path(), &[], true, &aside, crew).unwrap(), &how, crew).unwrap();
         let learn = LearnOptions { effort: 1, priors: false, ..LearnOptions::default() };
         let looker = Looker { dataset: &dataset, learn: &learn, way: Way::Fixed(kolmo_codec::block::Method::Direct), bars };
         looker.divided(crew).unwrap()

@@ -41,6 +41,7 @@ mod near;
 pub mod network;
 pub mod observe;
 pub mod options;
+mod origin;
 mod output;
 mod pages;
 mod picture;

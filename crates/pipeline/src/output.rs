@@ -94,6 +94,8 @@ pub(crate) struct Staging {
     written: String,
     /// The folder that was made last: asking again for each file would take a third of the time of small ones.
     folder: PathBuf,
+    /// The file of which a part was written last, and where it is.
+    part_of: Option<(String, File)>,
 }
 
 impl Staging {
@@ -113,7 +115,7 @@ impl Staging {
         let aside = Builder::new().prefix(PREFIX).tempdir_in(beside).map_err(Error::io("write there", target))?;
         // The temporary folder is private; what becomes the target is a folder as any other.
         std::fs::create_dir(aside.path().join("files")).map_err(Error::io("write there", target))?;
-        Ok(Self { target: target.to_path_buf(), is_new, aside, written: String::new(), folder: PathBuf::new() })
+        Ok(Self { target: target.to_path_buf(), is_new, aside, written: String::new(), folder: PathBuf::new(), part_of: None })
     }
 
     /// Whether names that differ in case only are one name here.
@@ -130,15 +132,7 @@ impl Staging {
         let shown = self.target.join(path);
         let failed = || Error::io("write", &shown);
         let mut out = if start == 0 {
-            if let Some(folder) = file.parent().filter(|folder| *folder != self.folder) {
-                std::fs::create_dir_all(folder).map_err(failed())?;
-                self.folder = folder.to_path_buf();
-            }
-            if !self.is_new {
-                // No path holds a line end.
-                self.written.push_str(path);
-                self.written.push('\n');
-            }
+            self.prepare(path, &file).map_err(failed())?;
             File::create(&file).map_err(failed())?
         } else {
             File::options().append(true).open(&file).map_err(failed())?
@@ -146,8 +140,45 @@ impl Staging {
         out.write_all(bytes).map_err(failed())
     }
 
+    /// Writes a part of the file for an archive path, which is created when its first part comes; parts come in any order.
+    pub(crate) fn write_part(&mut self, path: &str, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        use std::io::{Seek as _, SeekFrom, Write as _};
+        let shown = self.target.join(path);
+        let failed = || Error::io("write", &shown);
+        let mut out = match self.part_of.take().filter(|(last, _)| last == path) {
+            Some((_, out)) => out,
+            None => {
+                let file = kolmo_verify::paths::below(&self.aside.path().join("files"), path)?;
+                if file.symlink_metadata().is_err() {
+                    self.prepare(path, &file).map_err(failed())?;
+                }
+                File::options().write(true).create(true).truncate(false).open(&file).map_err(failed())?
+            }
+        };
+        out.seek(SeekFrom::Start(offset)).map_err(failed())?;
+        out.write_all(bytes).map_err(failed())?;
+        self.part_of = Some((path.to_owned(), out));
+        Ok(())
+    }
+
+    /// Makes the folder of a file that is not there yet, and remembers the file.
+    fn prepare(&mut self, path: &str, file: &Path) -> std::io::Result<()> {
+        if let Some(folder) = file.parent().filter(|folder| *folder != self.folder) {
+            std::fs::create_dir_all(folder)?;
+            self.folder = folder.to_path_buf();
+        }
+        if !self.is_new {
+            // No path holds a line end.
+            self.written.push_str(path);
+            self.written.push('\n');
+        }
+        Ok(())
+    }
+
     /// Moves everything to where it belongs.
-    pub(crate) fn publish(self, force: bool) -> Result<(), Error> {
+    pub(crate) fn publish(mut self, force: bool) -> Result<(), Error> {
+        // A file that is open is not moved everywhere.
+        self.part_of = None;
         if self.is_new {
             return std::fs::rename(self.aside.path().join("files"), &self.target).map_err(Error::io("rename the finished folder", &self.target));
         }
@@ -209,9 +240,13 @@ mod tests {
         let mut staging = Staging::create(&target, ["a/b.txt", "c.txt"], true).unwrap();
         staging.write("a/b.txt", 0, b"new").unwrap();
         staging.write("c.txt", 0, b"").unwrap();
+        staging.write_part("d/e.npy", 3, b"two").unwrap();
+        staging.write_part("d/f.npy", 0, b"other").unwrap();
+        staging.write_part("d/e.npy", 0, b"one").unwrap();
         staging.publish(true).unwrap();
         assert_eq!(std::fs::read(target.join("a/b.txt")).unwrap(), b"new");
-        assert_eq!(listing(&target), ["a", "c.txt"]);
+        assert_eq!((std::fs::read(target.join("d/e.npy")).unwrap(), std::fs::read(target.join("d/f.npy")).unwrap()), (b"onetwo".to_vec(), b"other".to_vec()));
+        assert_eq!(listing(&target), ["a", "c.txt", "d"]);
         assert_eq!(listing(folder.path()), ["out"]);
     }
 }

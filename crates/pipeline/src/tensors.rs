@@ -39,12 +39,13 @@ pub fn tensors(archive: &Path, base: Option<&Path>, limits: &Limits) -> Result<V
     let contents = reader.contents();
     let index = contents.index();
     let mut all = Vec::new();
-    for (number, item) in index.items.iter().enumerate() {
+    for number in 0..index.items.len() as u32 {
         if may_hold_tensors(index, number)
-            && let Some(bytes) = ItemBytes::new(&mut reader, number as u32)
+            && let Some(bytes) = ItemBytes::new(&mut reader, number, limits)?
         {
             let mut bytes = bytes.with_base(base);
-            all.extend(declared(archive, &mut bytes)?.into_iter().map(|tensor| summary(item.path, tensor)));
+            let path = index.file_path(number).unwrap_or_default();
+            all.extend(declared(archive, &mut bytes)?.into_iter().map(|tensor| summary(path, tensor)));
         }
     }
     Ok(all)
@@ -62,9 +63,10 @@ pub fn expand_tensor(archive: &Path, name: &str, output: &Path, options: &Expand
     let index = contents.index();
     let nothing = || Error::InvalidArgument { what: format!("{name}: the archive holds no such tensor; `list --tensors` names them") };
     let split = |path: &str| Some(name.strip_prefix(path)?.strip_prefix(BETWEEN)?.to_owned());
-    let (number, wanted) = index.items.iter().enumerate().find_map(|(number, item)| Some((number, split(item.path)?))).ok_or_else(nothing)?;
+    let (number, wanted) =
+        (0..index.items.len() as u32).find_map(|number| Some((number, split(index.file_path(number)?)?))).ok_or_else(nothing)?;
     let base = base::if_given(archive, &mut reader, options.base.as_deref())?;
-    let mut bytes = ItemBytes::new(&mut reader, number as u32).ok_or_else(nothing)?.with_base(base.as_ref().map(|base| base as &dyn Base));
+    let mut bytes = ItemBytes::new(&mut reader, number, &options.limits)?.ok_or_else(nothing)?.with_base(base.as_ref().map(|base| base as &dyn Base));
     let tensor = declared(archive, &mut bytes)?.into_iter().find(|tensor| tensor.name == wanted).ok_or_else(nothing)?;
 
     let mut out = Output::create(output, options.force)?;
@@ -91,7 +93,7 @@ pub fn expand_tensor(archive: &Path, name: &str, output: &Path, options: &Expand
         left -= buffer.len() as u64;
     }
     out.persist()?;
-    Ok(summary(index.items.get(number).map_or("", |item| item.path), tensor))
+    Ok(summary(index.file_path(number).unwrap_or_default(), tensor))
 }
 
 /// Whether `name` is that of a tensor rather than of an item.
@@ -107,14 +109,19 @@ pub fn names_tensor(archive: &Path, name: &str, limits: &Limits) -> Result<bool,
     Ok(!reader.index().items.iter().any(|item| item.path == name || item.path.starts_with(&folder)))
 }
 
-fn may_hold_tensors(index: &Index, number: usize) -> bool {
-    let Some(item) = index.items.get(number) else { return false };
-    let Some(Content::General { block, .. }) = index.items.content(original(index, number)) else { return false };
+/// Whether an item is a file with tensors in it, maybe, or stands for one that is cut.
+fn may_hold_tensors(index: &Index, number: u32) -> bool {
+    let Some(path) = index.file_path(number) else { return false };
+    let by_name = path.rsplit_once('.').is_some_and(|(_, extension)| CHECKPOINT_NAMES.contains(&extension.to_lowercase().as_str()));
+    if let Some(cut) = index.cuts.position(number) {
+        return by_name && index.cuts.all()[cut].first == number;
+    }
+    let Some(Content::General { block, .. }) = index.items.content(original(index, number as usize)) else { return false };
     let as_numbers = index
         .blocks
         .get(block as usize)
         .is_some_and(|block| matches!(block.coding, BlockCoding::General(GeneralMethod::Numbers | GeneralMethod::Against)));
-    as_numbers || item.path.rsplit_once('.').is_some_and(|(_, extension)| CHECKPOINT_NAMES.contains(&extension.to_lowercase().as_str()))
+    as_numbers || by_name
 }
 
 /// The tensors that a file declares; none if it is no checkpoint, or one that lies.
@@ -149,7 +156,8 @@ fn npy_header(tensor: &Tensor) -> Option<Vec<u8>> {
     let width = tensor.element.bytes();
     let shape: String = tensor.shape.iter().map(|axis| format!("{axis}, ")).collect();
     let order = if width == 1 { '|' } else { '<' };
-    let mut text = format!("{{'descr': '{order}{kind}{width}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    let column_major = if tensor.column_major { "True" } else { "False" };
+    let mut text = format!("{{'descr': '{order}{kind}{width}', 'fortran_order': {column_major}, 'shape': ({}), }}", shape.trim_end());
     // Ten bytes stand before it, a line feed ends it, and the elements begin at a multiple of 64.
     let padding = (text.len() + 11).next_multiple_of(64) - 11 - text.len();
     text.extend(std::iter::repeat_n(' ', padding));
@@ -165,7 +173,7 @@ mod tests {
     #[test]
     fn a_header_for_numpy_is_what_numpy_writes() {
         let tensor =
-            |element, dtype: &str, shape: &[u64]| Tensor { name: "w".into(), element, dtype: dtype.into(), shape: shape.into(), offset: 0, bytes: 0 };
+            |element, dtype: &str, shape: &[u64]| Tensor { name: "w".into(), element, dtype: dtype.into(), shape: shape.into(), column_major: false, offset: 0, bytes: 0 };
         let header = npy_header(&tensor(Element::F32, "F32", &[3, 2])).unwrap();
         assert_eq!(header.len(), 128);
         assert!(

@@ -44,21 +44,32 @@ impl std::fmt::Display for Difference {
     }
 }
 
-/// The first difference between `expanded` and `original`, the bytes of the whole original file from `expanded.start` on.
+impl Difference {
+    /// The same in a file in which what was compared begins `offset` bytes later.
+    #[must_use]
+    pub const fn after(self, offset: u64) -> Self {
+        match self {
+            Self::Byte { offset: at } => Self::Byte { offset: at.saturating_add(offset) },
+            other => other,
+        }
+    }
+}
+
+/// The first difference between `expanded` and `original`, the bytes of the whole original file from `expanded.start` on; with `last`, the file should end with it.
 ///
 /// Files are compared byte by byte; images of an archive of fidelity `pixels` by their samples, and by their facts: both files must open
 /// to the same recipe.
 #[must_use]
-pub fn first_difference(fidelity: Fidelity, expanded: &Expanded, original: &[u8]) -> Option<Difference> {
+pub fn first_difference(fidelity: Fidelity, expanded: &Expanded, last: bool, original: &[u8]) -> Option<Difference> {
     match &expanded.image {
         Some(image) if fidelity == Fidelity::Pixels => image_difference(image, &expanded.bytes, original),
-        _ => byte_difference(expanded, original),
+        _ => byte_difference(expanded, last, original),
     }
 }
 
-fn byte_difference(expanded: &Expanded, original: &[u8]) -> Option<Difference> {
+fn byte_difference(expanded: &Expanded, last: bool, original: &[u8]) -> Option<Difference> {
     let same = expanded.bytes.iter().zip(original).take_while(|(a, b)| a == b).count();
-    let surplus = expanded.last && original.len() > expanded.bytes.len();
+    let surplus = last && original.len() > expanded.bytes.len();
     (same < expanded.bytes.len() || surplus).then(|| Difference::Byte { offset: expanded.start.saturating_add(same as u64) })
 }
 
@@ -95,7 +106,7 @@ mod tests {
 
     #[test]
     fn bytes_differ_where_they_differ() {
-        let difference = |expanded: &Expanded, original: &[u8]| first_difference(Fidelity::Files, expanded, original);
+        let difference = |expanded: &Expanded, original: &[u8]| first_difference(Fidelity::Files, expanded, expanded.last, original);
         assert_eq!(difference(&expanded(0, b"abc", true), b"abc"), None);
         assert_eq!(difference(&expanded(0, b"abc", false), b"abcd"), None);
         assert_eq!(difference(&expanded(10, b"abc", true), b"abX"), Some(Difference::Byte { offset: 12 }));
@@ -111,7 +122,7 @@ mod tests {
         };
         let ours = b"P5 3 2 255\nabcdef";
         let expanded = Expanded { image: Some(image(ours)), ..expanded(0, ours, true) };
-        let difference = |original: &[u8]| first_difference(Fidelity::Pixels, &expanded, original);
+        let difference = |original: &[u8]| first_difference(Fidelity::Pixels, &expanded, true, original);
         assert_eq!(difference(ours), None);
         assert_eq!(difference(b"P5 3 2 255\nabcdeX"), Some(Difference::Sample { y: 1, x: 2, channel: 0 }));
         assert_eq!(difference(b"P5 2 3 255\nabcdef"), Some(Difference::Shape));

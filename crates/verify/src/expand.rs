@@ -236,11 +236,16 @@ fn blocks_with<R: Read + Seek, E: From<Error>>(
     })
 }
 
-/// The parts of one general block, with all the memory that the archive does not hold.
-pub(crate) fn one<R: Read + Seek>(reader: &mut Reader<R>, number: u32, base: Option<&dyn Base>) -> Result<Vec<Expanded>, Error> {
+/// The parts of one block, with all the memory that the archive does not hold; an image's needs the Programs.
+pub(crate) fn one<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    number: u32,
+    programs: &[(Layout, Program)],
+    base: Option<&dyn Base>,
+) -> Result<Vec<Expanded>, Error> {
     let mut budget = reader.budget();
     let bytes = reader.block_bytes(number, &mut budget)?;
-    expand_block(reader, &[], number, &bytes, How { files: &|_| true, base }, &mut budget, &Spares::default())
+    expand_block(reader, programs, number, &bytes, How { files: &|_| true, base }, &mut budget, &Spares::default())
 }
 
 /// Hands out every file of the archive, copies included, a long one in pieces that follow each other. Nothing is handed out before the

@@ -3,35 +3,62 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use kolmo_codec::against::Base;
-use kolmo_codec::container::{BlockCoding, Content, PIECE_BYTES, Reader};
+use kolmo_codec::container::{Content, PIECE_BYTES, Reader};
+use kolmo_codec::limits::Limits;
+use kolmo_codec::program::Program;
+use kolmo_data::layout::Layout;
 
 use crate::Error;
-use crate::expand::{Expanded, one};
+use crate::expand::{Expanded, one, programs};
+use crate::places::Places;
 
-/// The bytes of an item that is kept the general way. Holds one block (2^26 bytes at most) at a time.
+/// The bytes of a file that is kept the general way, or is cut. Holds one block at a time.
 #[derive(Debug)]
 pub struct ItemBytes<'a, R> {
     reader: &'a mut Reader<R>,
-    item: u32,
-    block: u32,
+    source: Source,
     bytes: u64,
     position: u64,
-    held: Option<Expanded>,
+    /// The parts of one block.
+    held: Vec<Expanded>,
     failure: Option<Error>,
     base: Option<&'a dyn Base>,
 }
 
+/// Where the bytes come from.
+#[derive(Debug)]
+enum Source {
+    /// An item that begins in this block.
+    General { item: u32, block: u32 },
+    /// The items of a file that is cut, of this number among them, and the Programs of its images.
+    Cut { file: usize, places: Places, programs: Vec<(Layout, Program)> },
+}
+
 impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
-    /// Item number `item`, or the one it is a copy of; `None` if it is an image, or there is no such item.
-    pub fn new(reader: &'a mut Reader<R>, item: u32) -> Option<Self> {
+    /// Item number `item`, or the one it is a copy of; all of the file that it is a part of, if that is cut. `None` if it is an image that is a file, or there is
+    /// no such item.
+    ///
+    /// # Errors
+    /// Those of the Programs and the index, where a file is cut.
+    pub fn new(reader: &'a mut Reader<R>, item: u32, limits: &Limits) -> Result<Option<Self>, Error> {
+        if let Some(file) = reader.index().cuts.position(item) {
+            let mut budget = reader.budget();
+            let places = Places::new(reader, &mut budget)?;
+            let programs = programs(reader, limits, &mut budget)?;
+            let bytes = places.file_bytes(file).unwrap_or(0);
+            return Ok(Some(Self::of(reader, Source::Cut { file, places, programs }, bytes)));
+        }
         let content = |number: u32| usize::try_from(number).ok().and_then(|number| reader.index().items.content(number));
-        let item = match content(item)? {
-            Content::Copy { of } => of,
+        let item = match content(item) {
+            Some(Content::Copy { of }) => of,
             _ => item,
         };
-        let Content::General { block, bytes } = content(item)? else { return None };
-        let coding = reader.index().blocks.get(usize::try_from(block).ok()?)?.coding;
-        matches!(coding, BlockCoding::General(_)).then_some(Self { reader, item, block, bytes, position: 0, held: None, failure: None, base: None })
+        let Some(Content::General { block, bytes }) = content(item) else { return Ok(None) };
+        Ok(Some(Self::of(reader, Source::General { item, block }, bytes)))
+    }
+
+    const fn of(reader: &'a mut Reader<R>, source: Source, bytes: u64) -> Self {
+        Self { reader, source, bytes, position: 0, held: Vec::new(), failure: None, base: None }
     }
 
     /// With what its numbers may be coded against.
@@ -58,19 +85,45 @@ impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
         self.failure.take()
     }
 
+    /// Of the byte at `position`: the item that holds it, or the one that is a copy of; where the item begins in the file; and its first block.
+    fn place(&self) -> Option<(u32, u64, u32)> {
+        match &self.source {
+            Source::General { item, block } => Some((*item, 0, *block)),
+            Source::Cut { file, places, .. } => {
+                let (item, begin) = places.at(self.reader, *file, self.position)?;
+                let content = |number: u32| self.reader.index().items.content(usize::try_from(number).ok()?);
+                let (item, content) = match content(item)? {
+                    Content::Copy { of } => (of, content(of)?),
+                    own => (item, own),
+                };
+                match content {
+                    Content::Image { block, .. } | Content::General { block, .. } => Some((item, begin, block)),
+                    Content::Copy { .. } => None,
+                }
+            }
+        }
+    }
+
     /// Expands the block that holds the byte at `position`.
     fn hold(&mut self) -> Result<(), Error> {
-        let piece = u32::try_from(self.position.checked_div(PIECE_BYTES).unwrap_or(0)).unwrap_or(u32::MAX);
-        let parts = one(self.reader, self.block.saturating_add(piece), self.base)?;
-        self.held = parts.into_iter().find(|part| part.item == self.item);
+        let lost = kolmo_codec::Error::Corrupt { what: "index: a part of a file that is cut", offset: None };
+        let (_, begin, block) = self.place().ok_or(lost)?;
+        let piece = self.position.saturating_sub(begin).checked_div(PIECE_BYTES).unwrap_or(0);
+        let piece = u32::try_from(piece).unwrap_or(u32::MAX);
+        let programs = if let Source::Cut { programs, .. } = &self.source { programs.as_slice() } else { &[] };
+        self.held = one(self.reader, block.saturating_add(piece), programs, self.base)?;
         Ok(())
     }
 
     /// What is held of the bytes from `position` on.
     fn here(&self) -> &[u8] {
-        let Some(held) = &self.held else { return &[] };
-        let at = self.position.checked_sub(held.start).and_then(|at| usize::try_from(at).ok());
-        at.and_then(|at| held.bytes.get(at..)).unwrap_or_default()
+        let Some((item, begin, _)) = self.place() else { return &[] };
+        let here = |part: &'_ Expanded| {
+            let at = self.position.checked_sub(begin)?.checked_sub(part.start)?;
+            usize::try_from(at).ok().filter(|&at| at < part.bytes.len())
+        };
+        let found = self.held.iter().filter(|part| part.item == item).find_map(|part| Some((part, here(part)?)));
+        found.and_then(|(part, at)| part.bytes.get(at..)).unwrap_or_default()
     }
 }
 
@@ -111,9 +164,8 @@ impl<R> Seek for ItemBytes<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kolmo_codec::container::{Fidelity, Item, RecipeBook, Writer, block_digest};
+    use kolmo_codec::container::{BlockCoding, Fidelity, Item, RecipeBook, Writer, block_digest};
     use kolmo_codec::general::GeneralMethod;
-    use kolmo_codec::limits::Limits;
     use kolmo_data::digest::of_bytes;
     use std::io::Cursor;
 
@@ -135,20 +187,20 @@ mod tests {
         let (archive, _) = writer.finish(items, &RecipeBook::default(), 0).unwrap();
         let mut reader = Reader::open(archive, &Limits::default()).unwrap();
         for item in [1, 3] {
-            let mut bytes = ItemBytes::new(&mut reader, item).unwrap();
+            let mut bytes = ItemBytes::new(&mut reader, item, &Limits::default()).unwrap().unwrap();
             let mut text = String::new();
             bytes.read_to_string(&mut text).unwrap();
             assert_eq!((text.as_str(), bytes.len()), ("world", 5));
             bytes.seek(SeekFrom::End(-2)).unwrap();
             assert_eq!(bytes.read(&mut [0; 9]).unwrap(), 2);
         }
-        let mut bytes = ItemBytes::new(&mut reader, 2).unwrap();
+        let mut bytes = ItemBytes::new(&mut reader, 2, &Limits::default()).unwrap().unwrap();
         bytes.seek(SeekFrom::Start(PIECE_BYTES - 3)).unwrap();
         let mut rest = Vec::new();
         bytes.read_to_end(&mut rest).unwrap();
         assert_eq!(rest, vec![7; 1003]);
         assert!(bytes.seek(SeekFrom::Current(-1_000_000_000)).is_err());
-        assert!(ItemBytes::new(&mut reader, 9).is_none());
+        assert!(ItemBytes::new(&mut reader, 9, &Limits::default()).unwrap().is_none());
     }
 
     #[test]
@@ -158,7 +210,7 @@ mod tests {
         let items = vec![Item { path: "a".into(), content: Content::General { block, bytes: 5 } }];
         let (archive, _) = writer.finish(items, &RecipeBook::default(), 0).unwrap();
         let mut reader = Reader::open(archive, &Limits::default()).unwrap();
-        let mut bytes = ItemBytes::new(&mut reader, 0).unwrap();
+        let mut bytes = ItemBytes::new(&mut reader, 0, &Limits::default()).unwrap().unwrap();
         assert!(bytes.read(&mut [0; 5]).is_err());
         assert_eq!(bytes.take_failure().map(|error| error.kind()), Some(crate::ErrorKind::Corrupt));
     }

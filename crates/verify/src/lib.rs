@@ -34,6 +34,7 @@ mod error;
 pub mod expand;
 pub mod item;
 pub mod paths;
+pub mod places;
 pub mod report;
 mod spares;
 

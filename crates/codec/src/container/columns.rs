@@ -3,7 +3,7 @@
 use crate::block::Method;
 use crate::container::fields::{RunsWriter, put_varint, zigzag};
 use crate::container::header::method_code;
-use crate::container::{Block, BlockCoding, Content, RecipeBook};
+use crate::container::{Block, BlockCoding, Content, Cuts, RecipeBook};
 use crate::names::NamesWriter;
 
 /// Columns of the items that came by so far.
@@ -47,8 +47,8 @@ impl Columns {
         self.n_items = self.n_items.saturating_add(1);
     }
 
-    /// The index of all that came by, of these blocks and recipes.
-    pub(super) fn into_bytes(self, blocks: &[Block], recipes: &RecipeBook, file_bytes: u64) -> Vec<u8> {
+    /// The index of all that came by, of these blocks and recipes, and of files that are cut.
+    pub(super) fn into_bytes(self, blocks: &[Block], recipes: &RecipeBook, file_bytes: u64, cuts: &Cuts) -> Vec<u8> {
         let (mut programs, mut methods, mut coded) = (RunsWriter::default(), RunsWriter::default(), Vec::new());
         for block in blocks {
             let (program, method) = match block.coding {
@@ -80,7 +80,8 @@ impl Columns {
             coded,
             recipe_lengths,
         ];
-        for column in columns {
+        let cuts = (!cuts.all().is_empty()).then(|| cuts.to_bytes());
+        for column in columns.into_iter().chain(cuts) {
             put_varint(&mut out, column.len() as u64);
             out.extend_from_slice(&column);
         }

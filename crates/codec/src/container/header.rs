@@ -9,10 +9,13 @@ use crate::general::GeneralMethod;
 pub const MAGIC: [u8; 8] = [0x8b, b'K', b'L', b'M', b'\r', b'\n', 0x1a, b'\n'];
 
 /// Major and minor version that we write. Readers refuse other majors; a higher minor may add what an older reader can ignore.
-pub const VERSION: (u16, u16) = (1, 8);
+pub const VERSION: (u16, u16) = (1, 9);
 
 /// Required features that we know (bit mask). An archive with any other is refused.
-pub const FEATURES: u64 = 0;
+pub const FEATURES: u64 = CUT_FILES;
+
+/// Some files are cut into several items.
+pub(super) const CUT_FILES: u64 = 1;
 
 /// Size of the header.
 pub const HEADER_BYTES: u64 = 80;
@@ -32,6 +35,7 @@ pub enum Fidelity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) minor: u16,
+    pub(super) features: u64,
     pub(super) fidelity: Fidelity,
     pub(super) recipes_method: GeneralMethod,
     pub(super) index_method: GeneralMethod,
@@ -78,7 +82,7 @@ impl Header {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&VERSION.0.to_le_bytes());
         out.extend_from_slice(&self.minor.to_le_bytes());
-        out.extend_from_slice(&FEATURES.to_le_bytes());
+        out.extend_from_slice(&self.features.to_le_bytes());
         let fidelity = match self.fidelity {
             Fidelity::Files => 0,
             Fidelity::Pixels => 1,
@@ -126,6 +130,7 @@ impl Header {
         }
         let header = Self {
             minor,
+            features,
             fidelity,
             recipes_method,
             index_method,

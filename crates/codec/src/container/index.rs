@@ -1,8 +1,9 @@
 //! What is where: items and blocks, coded column by column.
 
 use crate::block::Method;
+use crate::container::cuts::Cuts;
 use crate::container::fields::{Fields, Runs, unzigzag};
-use crate::container::header::block_method;
+use crate::container::header::{CUT_FILES, block_method};
 use crate::container::recipes::Recipes;
 use crate::container::{BLOCK_DIGEST_BYTES, Items, Parts};
 use crate::general::GeneralMethod;
@@ -92,6 +93,8 @@ pub struct Index {
     pub blocks: Vec<Block>,
     /// Size of all files together, copies included (as found when they were compressed).
     pub file_bytes: u64,
+    /// The files that are cut into several items.
+    pub cuts: Cuts,
 }
 
 impl Index {
@@ -103,12 +106,27 @@ impl Index {
         Parts::new(self)
     }
 
+    /// How many files there are, each that is cut counted once.
+    #[must_use]
+    pub fn file_count(&self) -> u64 {
+        let more = self.cuts.all().iter().fold(0u64, |sum, cut| sum.saturating_add(u64::from(cut.count).saturating_sub(1)));
+        (self.items.len() as u64).saturating_sub(more)
+    }
+
+    /// The path of the file that `item` is a part of, if it is one; else its own.
+    #[must_use]
+    pub fn file_path(&self, item: u32) -> Option<&str> {
+        let path = self.items.get(usize::try_from(item).ok()?)?.path;
+        let file = self.cuts.position(item).and_then(|_| path.rsplit_once('/')).map(|(file, _)| file);
+        Some(file.unwrap_or(path))
+    }
+
     /// The same bytes as the writer's.
     #[cfg(test)]
     pub(super) fn to_bytes(&self, recipes: &super::RecipeBook) -> Vec<u8> {
         let mut columns = super::columns::Columns::default();
         self.items.iter().for_each(|item| columns.push(item.path, item.content));
-        columns.into_bytes(&self.blocks, recipes, self.file_bytes)
+        columns.into_bytes(&self.blocks, recipes, self.file_bytes, &self.cuts)
     }
 
     /// Reads what [`Columns::into_bytes`](super::columns::Columns::into_bytes) wrote, for blocks that begin at `blocks_offset` and take `blocks_bytes`.
@@ -143,6 +161,7 @@ impl Index {
         let mut methods = of_runs(column("block methods of the index")?);
         let mut coded = of_fields(column("block sizes of the index")?);
         let mut recipe_lengths = of_fields(column("recipe lengths of the index")?);
+        let cuts = if layout.features & CUT_FILES == 0 { None } else { Some(of_fields(column("cut files of the index")?)) };
 
         let recipes = Recipes::read(recipes, &mut recipe_lengths, n_recipes, budget)?;
         // Both tables and the parts that are made of them.
@@ -200,13 +219,19 @@ impl Index {
             };
             items.fill(content);
         }
+        let cuts = cuts.map(|column| Cuts::read(column, budget)).transpose()?.unwrap_or_default();
+        if !cuts.all().is_empty() {
+            let mut check = cuts.check();
+            items.iter().try_for_each(|item| check.push(item.path))?;
+            check.end()?;
+        }
         for column in [copies, block_steps, heights, widths, recipe_steps, programs, methods] {
             column.end()?;
         }
         for column in [copy_steps, sizes, coded] {
             column.end()?;
         }
-        Ok((Self { items, blocks, file_bytes }, recipes))
+        Ok((Self { items, blocks, file_bytes, cuts }, recipes))
     }
 }
 
@@ -215,6 +240,7 @@ pub(super) struct SectionFacts {
     pub(super) blocks_offset: u64,
     pub(super) blocks_bytes: u64,
     pub(super) n_programs: u32,
+    pub(super) features: u64,
 }
 
 const fn of_runs<'a>((what, bytes): (&'static str, &'a [u8])) -> Runs<'a> {

@@ -98,7 +98,7 @@ impl<R: Read + Seek> Reader<R> {
         let raw_recipes =
             general::decode(header.recipes_method, &recipes, header.recipes_raw_bytes, &mut budget).map_err(|error| named(error, "recipes"))?;
         let raw_index = general::decode(header.index_method, &index, header.index_raw_bytes, &mut budget).map_err(|error| named(error, "index"))?;
-        let facts = SectionFacts { blocks_offset, blocks_bytes: header.blocks_bytes, n_programs: header.n_programs };
+        let facts = SectionFacts { blocks_offset, blocks_bytes: header.blocks_bytes, n_programs: header.n_programs, features: header.features };
         let (index, recipes) = Index::from_bytes(&raw_index, raw_recipes, &facts, limits, &mut budget)?;
         budget.take("items of the blocks", index.items.len() as u64, Parts::EACH_BYTES)?;
         budget.give(header.index_bytes.saturating_add(header.index_raw_bytes).saturating_add(header.recipes_bytes));

@@ -162,7 +162,7 @@ fn unknown_versions_and_features_are_named() {
 fn long_items_go_on_in_blocks_of_their_own() {
     let general = || Block { coding: BlockCoding::General(GeneralMethod::Zstd), offset: 0, coded_bytes: 0, digest: [0; 16] };
     let item = |path: &str, block, bytes| Item { path: path.into(), content: Content::General { block, bytes } };
-    let index = |items: Vec<Item>, blocks: usize| Index { items: items.into_iter().collect(), blocks: vec![general(); blocks], file_bytes: 0 };
+    let index = |items: Vec<Item>, blocks: usize| Index { items: items.into_iter().collect(), blocks: vec![general(); blocks], file_bytes: 0, cuts: Cuts::default() };
     let long = 2 * PIECE_BYTES + 5;
     let good = index(vec![item("a", 1, 7), item("b", 2, long), item("c", 0, 0)], 5);
     let parts = good.parts().unwrap();

@@ -4,9 +4,9 @@ use std::io::{Seek, SeekFrom, Write};
 
 use crate::Error;
 use crate::container::columns::Columns;
-use crate::container::header::{HEADER_BYTES, Header, TRAILER_BYTES};
+use crate::container::header::{CUT_FILES, HEADER_BYTES, Header, TRAILER_BYTES};
 use crate::container::parts::Filling;
-use crate::container::{Block, BlockCoding, Fidelity, Item, RecipeBook, layout_name};
+use crate::container::{Block, BlockCoding, Cut, Cuts, Fidelity, Item, RecipeBook, layout_name};
 use crate::general;
 use crate::names::check_path;
 use crate::weights::CodedProgram;
@@ -20,6 +20,7 @@ pub struct Writer<W> {
     n_programs: u32,
     programs: Vec<u8>,
     blocks: Vec<Block>,
+    cuts: Vec<Cut>,
 }
 
 /// Where the bytes of an archive went. The parts sum to `total`.
@@ -64,7 +65,7 @@ impl<W: Write + Seek> Writer<W> {
         put(&mut out, &[0; HEADER_BYTES as usize])?;
         put(&mut out, &section)?;
         let position = HEADER_BYTES.saturating_add(section.len() as u64);
-        Ok(Self { out, position, fidelity, n_programs, programs: section, blocks: Vec::new() })
+        Ok(Self { out, position, fidelity, n_programs, programs: section, blocks: Vec::new(), cuts: Vec::new() })
     }
 
     /// Appends a block and gives back its number. `digest` is [`crate::container::block_digest`] of it.
@@ -83,14 +84,21 @@ impl<W: Write + Seek> Writer<W> {
         Ok(number)
     }
 
+    /// Says that some of the items to come are one file, in the order of their numbers.
+    pub fn cut(&mut self, cut: Cut) {
+        self.cuts.push(cut);
+    }
+
     /// Appends recipes and index, fills in the header, and gives `W` back, flushed.
     ///
     /// `items` must come in bytewise order of their paths; none is held, so that there may be millions. `file_bytes` is the size of all files together.
     ///
     /// # Errors
-    /// `InvalidArgument` if items are out of order, have unsafe paths, or do not fit the blocks; `Io`.
+    /// `InvalidArgument` if items are out of order, have unsafe paths, or do not fit the blocks or [`Writer::cut`]; `Io`.
     pub fn finish(mut self, items: impl IntoIterator<Item = Item>, recipes: &RecipeBook, file_bytes: u64) -> Result<(W, Sizes), Error> {
         let wrong = |_| Error::InvalidArgument { what: "items and blocks do not match" };
+        let cuts = Cuts::of(std::mem::take(&mut self.cuts));
+        let (mut check, wrong_cut) = (cuts.check(), |_| Error::InvalidArgument { what: "items and files that are cut do not match" });
         let (mut columns, mut filling) = (Columns::default(), Filling::new(self.blocks.len()));
         for item in items {
             check_path(&item.path)?;
@@ -98,19 +106,24 @@ impl<W: Write + Seek> Writer<W> {
                 return Err(Error::InvalidArgument { what: "items must stand in strictly rising order of their paths" });
             }
             filling.put(&self.blocks, item.content).map_err(wrong)?;
+            if !cuts.all().is_empty() {
+                check.push(&item.path).map_err(wrong_cut)?;
+            }
             columns.push(&item.path, item.content);
         }
+        check.end().map_err(wrong_cut)?;
         filling.counts().map_err(wrong)?;
         let payload_of = |wanted: bool| {
             let blocks = self.blocks.iter().filter(|block| matches!(block.coding, BlockCoding::Program { .. }) == wanted);
             blocks.fold(0u64, |sum, block| sum.saturating_add(block.coded_bytes))
         };
         let (payload, general) = (payload_of(true), payload_of(false));
-        let raw_index = columns.into_bytes(&self.blocks, recipes, file_bytes);
+        let raw_index = columns.into_bytes(&self.blocks, recipes, file_bytes, &cuts);
         let (recipes_method, coded_recipes) = general::encode(&recipes.bytes)?;
         let (index_method, coded_index) = general::encode(&raw_index)?;
         let header = Header {
             minor: super::VERSION.1,
+            features: if cuts.all().is_empty() { 0 } else { CUT_FILES },
             fidelity: self.fidelity,
             recipes_method,
             index_method,

@@ -207,7 +207,7 @@ pub(crate) fn open(bytes: &[u8], limits: &OpenLimits) -> Result<Parted, GeneralR
 }
 
 /// Turns the sign bit of every sample over.
-fn turn_signs(samples: &mut [u8], layout: Layout) {
+pub(crate) fn turn_signs(samples: &mut [u8], layout: Layout) {
     let unit = layout.sample_bytes();
     samples.iter_mut().skip(unit - 1).step_by(unit).for_each(|high| *high ^= 0x80);
 }

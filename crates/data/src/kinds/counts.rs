@@ -53,6 +53,13 @@ impl Counts {
         self.0.chunks_exact(CLASSES).map(of_context).sum()
     }
 
+    /// Code length of the samples that were counted, bits: [`Counts::bits`] and, as many values are one class, which of them each residual is.
+    #[must_use]
+    pub fn sample_bits(&self) -> f64 {
+        let within = |class: usize| (class % SIZES / 2).saturating_sub(1) as f64;
+        self.bits() + self.0.iter().enumerate().map(|(at, count)| count * within(at % CLASSES)).sum::<f64>()
+    }
+
     /// Code length of what was counted under the table of `others`, bits; each class of theirs counts half more than it occurred.
     #[must_use]
     pub fn bits_under(&self, others: &Self) -> f64 {
@@ -140,6 +147,15 @@ mod tests {
     fn images_without_neighbours_count_for_nothing() {
         assert_eq!(Counts::of_image(&Image::new(2, 1, "rgb8".parse().unwrap(), vec![7; 6]).unwrap()).bits(), 0.0);
         assert_eq!(Counts::default().bits(), 0.0);
+    }
+
+    #[test]
+    fn samples_take_what_even_draws_take() {
+        // Residuals of 30 even levels are spread wider than the levels.
+        let (image, samples) = (noisy(30, 1, "gray8"), 94.0 * 95.0);
+        let bits = Counts::of_image(&image).sample_bits() / samples;
+        assert!((30f64.log2()..30f64.log2() + 1.0).contains(&bits), "{bits}");
+        assert!(Counts::of_image(&noisy(2, 1, "gray8")).sample_bits() / samples < 1.6);
     }
 
     #[test]

@@ -25,11 +25,13 @@ pub(super) fn tensor<R: Read + Seek>(input: &mut R, begin: u64, bytes: u64, name
     let text = String::from_utf8_lossy(&text);
     let descr = value(&text, "descr").and_then(quoted).unwrap_or_default();
     let shape = value(&text, "shape").and_then(tuple).ok_or_else(|| lies("has no shape".to_owned()))?;
+    let column_major = value(&text, "fortran_order").is_some_and(|order| order.starts_with("True")) && shape.len() > 1;
     let element = Element::of_numpy(descr);
     if let Some(element) = element.filter(|&element| bytes_of(element, &shape) != Some(left)) {
         return Err(lies(format!("says {shape:?} elements of {} bytes, where {left} bytes follow", element.bytes())));
     }
-    Ok(Tensor { name, element: element.unwrap_or(Element::Raw), dtype: descr.to_owned(), shape, offset: begin + header + length, bytes: left })
+    let offset = begin + header + length;
+    Ok(Tensor { name, element: element.unwrap_or(Element::Raw), dtype: descr.to_owned(), shape, column_major, offset, bytes: left })
 }
 
 /// What follows `'key':` in a dictionary.

@@ -35,7 +35,7 @@ pub(super) fn find<R: Read + Seek>(input: &mut R, bytes: u64) -> Result<Numbers,
         }
         let (element, offset) = (known.unwrap_or(Element::Raw), data + begin);
         numbers.regions.push(Region { offset, bytes: size, element });
-        numbers.tensors.push(Tensor { dtype: dtype.to_owned(), name, element, shape, offset, bytes: size });
+        numbers.tensors.push(Tensor { dtype: dtype.to_owned(), name, element, shape, offset, bytes: size, column_major: false });
     }
     Ok(numbers)
 }

@@ -86,7 +86,7 @@ fn runs_of(scene: &Scene) -> Vec<crate::near::Run> {
     let (stop, mut observer) = (StopFlag::default(), Silent);
     let mut crew = Crew::new(1, &stop, &mut observer).unwrap();
     let aside = Aside::new(&scene.at(""), 1 << 30);
-    let listed = files::list(&scene.at("in"), &[], &aside, &mut crew).unwrap();
+    let listed = files::list(&scene.at("in"), &[], true, &aside, &mut crew).unwrap();
     let dataset = dataset::load(listed, &Loading::new(&scene.options()), &mut crew).unwrap();
     runs(&dataset, &dataset.groups[0].items, &mut crew).unwrap()
 }
