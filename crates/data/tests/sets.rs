@@ -135,7 +135,8 @@ fn array(set: &Path, descr: &str) -> Option<(Vec<u8>, u64)> {
         }
     }
     let (layout, height, width) = first?;
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}, {height}, {width}, {}), }}\n", samples.len(), layout.channels());
+    let header =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}, {height}, {width}, {}), }}\n", samples.len(), layout.channels());
     let file = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &samples.concat()].concat();
     Some((file, samples.len() as u64))
 }

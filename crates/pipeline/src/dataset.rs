@@ -238,17 +238,21 @@ impl Dataset {
         Ok(dealt)
     }
 
-    /// What an item is the same as another by, and what is to be learned from it.
+    /// What an item is the same as another by, and what is to be learned from it. Parts of files are copies of parts only.
     fn fact(&self, number: usize) -> Result<Fact, Error> {
         let item = self.items.get(number)?;
-        Ok(match item.picture() {
+        let (mut digest, state) = match item.picture() {
             Some(picture) => {
                 let of_pixels = || of_bytes(&[&picture.digest.0, self.recipe(picture)].concat());
                 let digest = if self.fidelity == Fidelity::Pixels { of_pixels() } else { item.file_digest };
-                Fact { digest, state: State::Image(picture.outline()) }
+                (digest, State::Image(picture.outline()))
             }
-            None => Fact { digest: item.file_digest, state: State::General },
-        })
+            None => (item.file_digest, State::General),
+        };
+        if self.files.is_part(number) {
+            digest = of_bytes(&[&digest.0, &b"part"[..]].concat());
+        }
+        Ok(Fact { digest, state })
     }
 }
 
@@ -328,6 +332,7 @@ pub(crate) fn load(files: Files, how: &Loading, crew: &mut Crew<'_>) -> Result<D
             how.check(count, known.saturating_add(few))
         },
     )?;
+    files.check_lengths()?;
     let (room_bytes, kept) = (room.bytes(), room.kept());
     let all = summary.told.images;
     if (kept.len() as u64) < all {

@@ -35,7 +35,7 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
     // Of a file that is cut, its first item stands for it.
     let stands = |number: u32| index.cuts.position(number).is_none_or(|cut| index.cuts.all()[cut].first == number);
     let chosen = || (0u32..).zip(&wanted).filter(|(number, wanted)| **wanted && stands(*number)).filter_map(|(number, _)| index.file_path(number));
-    let total = chosen().count();
+    let total = wanted.iter().filter(|wanted| **wanted).count();
     let blocks = expand::blocks_of(&reader, |item| wanted.get(item as usize).copied().unwrap_or(false));
     let base = base::needed(archive, &mut reader, Some(&blocks), options.base.as_deref())?;
     let mut staging = Staging::create(output, chosen(), options.force)?;
@@ -44,6 +44,7 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
         paths::check_case(chosen.len(), |number| chosen[number])?;
     }
     let mut summary = ExpandSummary::default();
+    let mut done = 0;
     let mut left: Vec<u32> = index.cuts.all().iter().map(|cut| cut.count).collect();
     let pool = crew.pool.clone();
     let how =
@@ -62,11 +63,12 @@ pub fn expand(archive: &Path, output: &Path, options: &ExpandOptions, observer: 
             *left -= 1;
             whole = *left == 0;
         }
-        if whole {
-            summary.files += 1;
-            summary.verified_files += 1;
-            if summary.files % 64 == 0 || summary.files as usize == total {
-                crew.progress("expanding", summary.files as usize, total);
+        summary.files += u64::from(whole);
+        summary.verified_files += u64::from(whole);
+        if part.last {
+            done += 1;
+            if done % 64 == 0 || done == total {
+                crew.progress("expanding", done, total);
             }
         }
         crew.check()

@@ -102,6 +102,24 @@ impl Files {
         &self.cuts
     }
 
+    /// Whether an item is a part of a file.
+    pub(crate) fn is_part(&self, number: usize) -> bool {
+        let at = self.cuts.partition_point(|cut| cut.end() as usize <= number);
+        self.cuts.get(at).is_some_and(|cut| cut.first as usize <= number)
+    }
+
+    /// Refuses files that are cut and have another length now than when they were listed: their parts would not make them up.
+    pub(crate) fn check_lengths(&self) -> Result<(), Error> {
+        for (path, parts) in self.parts.iter() {
+            let file = self.file_of(path);
+            let length = std::fs::metadata(&file).map_err(Error::io("read", &file))?.len();
+            if length != parts.iter().map(Part::bytes).sum::<u64>() {
+                return Err(Error::Changed { path: file });
+            }
+        }
+        Ok(())
+    }
+
     /// Bytes of a file when it was listed.
     pub(crate) fn size(&self, number: usize) -> Result<u64, Error> {
         Ok(self.place(number)?.1)
@@ -253,7 +271,34 @@ mod tests {
         let some = files.every(3).unwrap();
         assert_eq!((some.path(0).unwrap().as_str(), some.path(1).unwrap().as_str(), some.len(), some.bytes()), ("a.txt", "z", 2, 6));
         assert!(some.path(2).is_err());
+        assert!(!some.is_part(0));
         let one = list(&folder.path().join("b/d"), &[], true, &aside, crew).unwrap();
         assert_eq!((one.path(0).unwrap().as_str(), one.origin(0).unwrap()), ("d", Origin::whole(folder.path().join("b/d"))));
+    }
+
+    #[test]
+    fn a_file_of_images_is_a_folder_of_its_parts_and_must_not_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let array = [&[0, 0, 8, 3, 0, 0, 0, 11, 0, 0, 0, 20, 0, 0, 0, 20][..], &(0..4400).map(|at| (at % 20) as u8).collect::<Vec<u8>>()].concat();
+        std::fs::write(folder.path().join("b"), &array).unwrap();
+        // Sorts before what lies below `b`, though after `b` itself.
+        std::fs::write(folder.path().join("b-"), b"between").unwrap();
+        let (stop, mut observer) = (StopFlag::default(), Silent);
+        let crew = &mut Crew::new(1, &stop, &mut observer).unwrap();
+        let aside = tempfile::tempdir().unwrap();
+        let aside = Aside::new(aside.path(), 0);
+        let files = list(folder.path(), &[], true, &aside, crew).unwrap();
+        assert_eq!((files.len(), files.whole_count(), files.cuts()), (13, 2, &[Cut { first: 1, count: 12 }][..]));
+        assert_eq!([0, 1, 12].map(|number| files.is_part(number)), [false, true, true]);
+        assert_eq!((files.path(1).unwrap().as_str(), files.path(12).unwrap().as_str(), files.size(12).unwrap()), ("b/00", "b/11", 400));
+        let whole: Vec<u8> = (1..13).flat_map(|number| files.origin(number).unwrap().read_all().unwrap()).collect();
+        assert!(whole == array);
+        let some = files.every(5).unwrap();
+        assert_eq!((some.len(), some.whole_count()), (3, 2));
+        files.check_lengths().unwrap();
+        std::fs::write(folder.path().join("b"), &array[1..]).unwrap();
+        assert!(matches!(files.check_lengths(), Err(Error::Changed { .. })));
+        let left_whole = list(folder.path(), &[], false, &aside, crew).unwrap();
+        assert_eq!((left_whole.len(), left_whole.cuts().len()), (2, 0));
     }
 }

@@ -245,7 +245,10 @@ mod tests {
         staging.write_part("d/e.npy", 0, b"one").unwrap();
         staging.publish(true).unwrap();
         assert_eq!(std::fs::read(target.join("a/b.txt")).unwrap(), b"new");
-        assert_eq!((std::fs::read(target.join("d/e.npy")).unwrap(), std::fs::read(target.join("d/f.npy")).unwrap()), (b"onetwo".to_vec(), b"other".to_vec()));
+        assert_eq!(
+            (std::fs::read(target.join("d/e.npy")).unwrap(), std::fs::read(target.join("d/f.npy")).unwrap()),
+            (b"onetwo".to_vec(), b"other".to_vec())
+        );
         assert_eq!(listing(&target), ["a", "c.txt", "d"]);
         assert_eq!(listing(folder.path()), ["out"]);
     }

@@ -63,8 +63,7 @@ pub fn expand_tensor(archive: &Path, name: &str, output: &Path, options: &Expand
     let index = contents.index();
     let nothing = || Error::InvalidArgument { what: format!("{name}: the archive holds no such tensor; `list --tensors` names them") };
     let split = |path: &str| Some(name.strip_prefix(path)?.strip_prefix(BETWEEN)?.to_owned());
-    let (number, wanted) =
-        (0..index.items.len() as u32).find_map(|number| Some((number, split(index.file_path(number)?)?))).ok_or_else(nothing)?;
+    let (number, wanted) = (0..index.items.len() as u32).find_map(|number| Some((number, split(index.file_path(number)?)?))).ok_or_else(nothing)?;
     let base = base::if_given(archive, &mut reader, options.base.as_deref())?;
     let mut bytes = ItemBytes::new(&mut reader, number, &options.limits)?.ok_or_else(nothing)?.with_base(base.as_ref().map(|base| base as &dyn Base));
     let tensor = declared(archive, &mut bytes)?.into_iter().find(|tensor| tensor.name == wanted).ok_or_else(nothing)?;
@@ -172,8 +171,15 @@ mod tests {
 
     #[test]
     fn a_header_for_numpy_is_what_numpy_writes() {
-        let tensor =
-            |element, dtype: &str, shape: &[u64]| Tensor { name: "w".into(), element, dtype: dtype.into(), shape: shape.into(), column_major: false, offset: 0, bytes: 0 };
+        let tensor = |element, dtype: &str, shape: &[u64]| Tensor {
+            name: "w".into(),
+            element,
+            dtype: dtype.into(),
+            shape: shape.into(),
+            column_major: false,
+            offset: 0,
+            bytes: 0,
+        };
         let header = npy_header(&tensor(Element::F32, "F32", &[3, 2])).unwrap();
         assert_eq!(header.len(), 128);
         assert!(

@@ -99,13 +99,7 @@ fn first_time(done: &mut [bool], item: u32) -> usize {
 }
 
 /// What differs between an item (or a piece of it) and the file of its name, or of which it is a part.
-fn difference(
-    index: &Index,
-    fidelity: Fidelity,
-    folder: Option<&Path>,
-    place: Option<Place>,
-    expanded: &Expanded,
-) -> Result<Option<String>, Error> {
+fn difference(index: &Index, fidelity: Fidelity, folder: Option<&Path>, place: Option<Place>, expanded: &Expanded) -> Result<Option<String>, Error> {
     let (Some(folder), Some(path)) = (folder, index.file_path(expanded.item)) else { return Ok(None) };
     let path = paths::below(folder, path)?;
     // One file stands for itself, as in compressing it.

@@ -25,6 +25,11 @@ fn items() -> Vec<Item> {
 const IMAGES: BlockCoding = BlockCoding::Program { program: 0, method: Method::Direct };
 
 fn archive() -> (Vec<u8>, Sizes) {
+    archive_of(&[]).unwrap()
+}
+
+/// The same items, of which some are one file.
+fn archive_of(cuts: &[Cut]) -> Result<(Vec<u8>, Sizes), Error> {
     let program = program();
     let mut writer = Writer::new(Cursor::new(Vec::new()), Fidelity::Files, &[(0x28, &program)]).unwrap();
     let digests = [[1; 32], [2; 32]];
@@ -38,8 +43,24 @@ fn archive() -> (Vec<u8>, Sizes) {
     assert_eq!(recipes.intern(b"png").unwrap(), 0);
     let known: Vec<_> = (0..3).map(|number| recipes.get(number)).collect();
     assert_eq!(known, [Some(b"png".as_slice()), Some(b"png, interlaced"), None]);
-    let (out, sizes) = writer.finish(items(), &recipes, 1234).unwrap();
-    (out.into_inner(), sizes)
+    cuts.iter().for_each(|cut| writer.cut(*cut));
+    let (out, sizes) = writer.finish(items(), &recipes, 1234)?;
+    Ok((out.into_inner(), sizes))
+}
+
+#[test]
+fn files_that_are_cut_are_told_and_older_readers_warned() {
+    let cut = Cut { first: 1, count: 3 };
+    let (bytes, _) = archive_of(&[cut]).unwrap();
+    let (index, _) = read(&bytes).unwrap();
+    assert_eq!((index.cuts.all(), index.items.len(), index.file_count()), (&[cut][..], 5, 3));
+    let paths: Vec<_> = (0..6).map(|item| index.file_path(item)).collect();
+    assert_eq!(paths, [Some("LICENSE"), Some("a"), Some("a"), Some("a"), Some("b.txt"), None]);
+    // Without, nothing is asked of a reader that it may not know.
+    assert_eq!((bytes[12], archive().0[12]), (1, 0));
+    for wrong in [&[Cut { first: 1, count: 2 }][..], &[Cut { first: 0, count: 1 }], &[cut, cut], &[cut, Cut { first: 9, count: 1 }]] {
+        assert_eq!(archive_of(wrong).unwrap_err().kind(), ErrorKind::InvalidArgument, "{wrong:?}");
+    }
 }
 
 /// Opens and reads every block, as expanding does.
@@ -64,7 +85,7 @@ fn what_was_written_is_read() {
     assert_eq!(reader.sizes(), sizes);
     assert_eq!(sizes.total, bytes.len() as u64);
     assert_eq!(sizes.total, sizes.frame + sizes.programs + sizes.payload + sizes.general + sizes.recipes + sizes.index);
-    assert_eq!((reader.fidelity(), reader.version()), (Fidelity::Files, (1, 8)));
+    assert_eq!((reader.fidelity(), reader.version()), (Fidelity::Files, (1, 9)));
     assert_eq!(reader.index().items, items());
     assert_eq!(reader.index().file_bytes, 1234);
     assert_eq!(reader.recipe(1), Some(&b"png, interlaced"[..]));
@@ -162,7 +183,12 @@ fn unknown_versions_and_features_are_named() {
 fn long_items_go_on_in_blocks_of_their_own() {
     let general = || Block { coding: BlockCoding::General(GeneralMethod::Zstd), offset: 0, coded_bytes: 0, digest: [0; 16] };
     let item = |path: &str, block, bytes| Item { path: path.into(), content: Content::General { block, bytes } };
-    let index = |items: Vec<Item>, blocks: usize| Index { items: items.into_iter().collect(), blocks: vec![general(); blocks], file_bytes: 0, cuts: Cuts::default() };
+    let index = |items: Vec<Item>, blocks: usize| Index {
+        items: items.into_iter().collect(),
+        blocks: vec![general(); blocks],
+        file_bytes: 0,
+        cuts: Cuts::default(),
+    };
     let long = 2 * PIECE_BYTES + 5;
     let good = index(vec![item("a", 1, 7), item("b", 2, long), item("c", 0, 0)], 5);
     let parts = good.parts().unwrap();

@@ -118,14 +118,16 @@ fn files_of_other_kinds_are_known_by_their_heads() {
     assert_eq!(cut(&nifti).unwrap().last(), Some(&Part::Bytes(12)));
 
     let planes = samples(24, 32, 32, 3, true);
-    let records = |labels: &[u8]| -> Vec<u8> { planes.chunks_exact(3072).enumerate().flat_map(|(n, image)| [&labels[n..=n], image].concat()).collect() };
+    let records =
+        |labels: &[u8]| -> Vec<u8> { planes.chunks_exact(3072).enumerate().flat_map(|(n, image)| [&labels[n..=n], image].concat()).collect() };
     let labels: Vec<u8> = (0..24).map(|n| n % 10).collect();
     assert_eq!(images(&records(&labels)), Some(("rgb8".to_owned(), 32, 32, 24)));
     assert_eq!(cut(&records(&(0..24).collect::<Vec<u8>>())), None, "there are ten classes");
     let fine: Vec<u8> = planes.chunks_exact(3072).enumerate().flat_map(|(n, image)| [&[n as u8 % 20, n as u8 * 4][..], image].concat()).collect();
     assert_eq!(images(&fine), Some(("rgb8".to_owned(), 32, 32, 24)));
 
-    let header = format!(r#"{{"x":{{"dtype":"U8","shape":[20,28,30],"data_offsets":[8,16808]}},"y":{{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}}}"#);
+    let header =
+        format!(r#"{{"x":{{"dtype":"U8","shape":[20,28,30],"data_offsets":[8,16808]}},"y":{{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}}}"#);
     let safetensors = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[9; 8], &gray].concat();
     assert_eq!(images(&safetensors), Some(("gray8".to_owned(), 30, 28, 20)));
 }

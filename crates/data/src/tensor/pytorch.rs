@@ -153,7 +153,8 @@ fn tensor(pickle: &Pickle, at: u32, name: &str, storages: &HashMap<String, Stora
             let begin = whole(offset)?.checked_mul(storage.element.bytes())?;
             let inside = begin.checked_add(bytes)? <= storage.bytes;
             let dtype = class.rsplit('.').next()?.trim_end_matches("Storage").to_owned();
-            let found = Tensor { name: name.to_owned(), element: storage.element, dtype, offset: storage.offset + begin, bytes, shape, column_major: false };
+            let found =
+                Tensor { name: name.to_owned(), element: storage.element, dtype, offset: storage.offset + begin, bytes, shape, column_major: false };
             Some(found).filter(|found| inside && is_contiguous(&found.shape, &strides))
         }
         _ => None,
