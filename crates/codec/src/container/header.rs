@@ -9,7 +9,7 @@ use crate::general::GeneralMethod;
 pub const MAGIC: [u8; 8] = [0x8b, b'K', b'L', b'M', b'\r', b'\n', 0x1a, b'\n'];
 
 /// Major and minor version that we write. Readers refuse other majors; a higher minor may add what an older reader can ignore.
-pub const VERSION: (u16, u16) = (1, 8);
+pub const VERSION: (u16, u16) = (1, 9);
 
 /// Required features that we know (bit mask). An archive with any other is refused.
 pub const FEATURES: u64 = 0;

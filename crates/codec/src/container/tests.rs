@@ -64,7 +64,7 @@ fn what_was_written_is_read() {
     assert_eq!(reader.sizes(), sizes);
     assert_eq!(sizes.total, bytes.len() as u64);
     assert_eq!(sizes.total, sizes.frame + sizes.programs + sizes.payload + sizes.general + sizes.recipes + sizes.index);
-    assert_eq!((reader.fidelity(), reader.version()), (Fidelity::Files, (1, 8)));
+    assert_eq!((reader.fidelity(), reader.version()), (Fidelity::Files, (1, 9)));
     assert_eq!(reader.index().items, items());
     assert_eq!(reader.index().file_bytes, 1234);
     assert_eq!(reader.recipe(1), Some(&b"png, interlaced"[..]));
