@@ -49,6 +49,7 @@ fn program() -> Program {
         spikes: near.to_vec(),
         wide: None,
         colour: None,
+        hats: 0,
     };
     program.stages[0].layers = vec![dice.layer(program.stage_inputs(0), 64), dice.layer(64, 32)];
     program.stages[1].layers = vec![dice.layer(program.stage_inputs(1), 64), dice.layer(64, 64)];
@@ -122,7 +123,7 @@ fn inputs(c: &mut Criterion) {
     let plane = Plane::new(100, 100, picture, &[0, 1, 2], 8).expect("samples fit");
     let mut window = vec![0; program.stage_inputs(0)];
     c.bench_function("gather a window of 24 taps", |b| {
-        b.iter(|| plane.gather(&program.stages[0].taps, 50, black_box(50), &plane.bases(50, 50), &mut window))
+        b.iter(|| plane.gather(&program.stages[0].taps, 0, 50, black_box(50), &plane.bases(50, 50), &mut window))
     });
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A folder of `tests/golden` is written once, by `make_missing`, and never again: `archive.kolmo` (or `programs.kprog`), the `files` that
 //! went in, `base.safetensors` if they were coded against it, what `list` and `inspect` said, and in `about.txt` how it came about. `tests/golden_reject` holds files and, in `index.json`,
-//! what each must be answered with.
+//! what each must be answered with; others are made anew each time (`corpus/refused.rs`).
 
 #[allow(dead_code, reason = "each test of promises uses a part of the corpus")]
 mod corpus;
@@ -25,7 +25,7 @@ use kolmo_codec::program::Program;
 use kolmo_data::digest::{of_bytes, of_image};
 use kolmo_data::layout::Image;
 use kolmo_data::open::{OpenLimits, Opened, open};
-use refused::{LIMITS, damaged, paths, refused};
+use refused::{LIMITS, damaged, made, paths, refused};
 use serde_json::{Value, json};
 
 fn folder(name: &str) -> PathBuf {
@@ -155,10 +155,10 @@ fn what_must_be_refused_is_refused_as_ever() {
 }
 
 #[test]
-fn paths_that_lead_astray_are_refused() {
+fn paths_that_lead_astray_and_programs_that_cannot_be_are_refused() {
     let room = Room::new();
     let mut wrong = Vec::new();
-    for (name, kind, says, bytes) in paths() {
+    for (name, kind, says, bytes) in [paths(), made()].concat() {
         fs::write(room.at("x.kolmo"), bytes).expect("an archive");
         wrong.extend(wrong_answer(&room.at("x.kolmo"), name, (&format!("{kind:?}"), says), &LIMITS, &room.at("out")));
     }
@@ -379,6 +379,29 @@ fn make_missing() {
         let new = named([("a.pbm".into(), pnm(&disc("gray1", 40))), ("b.png".into(), png(&disc("rgba8", 24), LIBPNG))].into_iter());
         make_archive("v1.8", about, &new, &CompressOptions { coding: Some(Method::Direct), ..given(&room.at("1.8.kprog")) });
     }
+
+    let ring = |n: u64| disc("gray8", 24).samples.into_iter().map(move |sample| sample / 2 + n as u8 * 3);
+    let npy = format!("{:<117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (9, 24, 24), }");
+    let arrays = vec![
+        ("set/train.npy".to_owned(), [b"\x93NUMPY\x01\x00\x76\x00", npy.as_bytes(), &(0..9).flat_map(ring).collect::<Vec<u8>>()].concat()),
+        ("set/train.npy-".to_owned(), b"stands between the name of the array and its parts\n".to_vec()),
+    ];
+    let about = "A NumPy array of nine pictures under a Program that is written by hand; the array is cut into its images (format 1.9).";
+    make_archive("v1.9_array", about, &arrays, &by_hand);
+
+    let about = "Two PNG files of 8-bit grey under a Program by hand that sees where a pixel is by 3 hats along each axis (format 1.9).";
+    make_of_blocks(
+        "v1.9_placed",
+        about,
+        Method::Direct,
+        &corpus::program::placed("gray8", 3),
+        &[texture("gray8", 15, 11, 6), texture("gray8", 1, 9, 7)],
+    );
+
+    let about = "A PNG file of 16-bit grey, 12 of them in use, under a Program by hand with 16 hats (format 1.9).";
+    make_of_sound("v1.9_placed_deep", about, || {
+        corpus::archive::of_one(Method::Lanes, &corpus::program::placed("gray16", 16), &texture("gray16", 9, 8, 8))
+    });
 
     let reject = folder("golden_reject");
     let mut index = fs::read(reject.join("index.json")).map_or_else(|_| json!({}), |bytes| serde_json::from_slice(&bytes).expect("JSON"));

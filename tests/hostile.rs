@@ -97,6 +97,13 @@ fn deep() -> Sound {
     sound
 }
 
+/// The same under a Program that sees where a pixel is.
+fn placed() -> Sound {
+    let sound = small("gray8", &corpus::program::placed("gray8", 3));
+    assert_eq!(read(&sound.bytes, &LIMITS).expect("a sound archive"), sound.files);
+    sound
+}
+
 fn first_program(archive: &[u8]) -> Program {
     let reader = kolmo_codec::container::Reader::open(std::io::Cursor::new(archive), &Limits::default()).expect("a Program file");
     let programs = kolmo_verify::expand::programs(&reader, &Limits::default(), &mut reader.budget()).expect("sound Programs");
@@ -154,7 +161,7 @@ fn flipped(bytes: &[u8], at: usize, bit: usize) -> Vec<u8> {
 #[test]
 fn every_prefix_is_truncated() {
     let _guard = among_others();
-    for sound in [&tiny(), &lanes(), &references(), &deep(), learned(), &of_numbers(), &of_jpegs()] {
+    for sound in [&tiny(), &lanes(), &references(), &deep(), &placed(), learned(), &of_numbers(), &of_jpegs()] {
         for cut in 0..sound.bytes.len() {
             let error = read(&sound.bytes[..cut], &LIMITS).expect_err("half an archive");
             assert_eq!(error.kind(), kolmo_codec::ErrorKind::Truncated, "cut at {cut}: {error}");
@@ -165,7 +172,7 @@ fn every_prefix_is_truncated() {
 #[test]
 fn every_bit_flip_is_noticed() {
     let _guard = among_others();
-    for sound in [&tiny(), &lanes(), &references(), &deep(), learned(), &of_numbers(), &of_jpegs()] {
+    for sound in [&tiny(), &lanes(), &references(), &deep(), &placed(), learned(), &of_numbers(), &of_jpegs()] {
         let contents = contents(sound);
         (0..sound.bytes.len() * 8).into_par_iter().for_each(|bit| {
             let bad = flipped(&sound.bytes, bit / 8, bit % 8);
@@ -178,8 +185,10 @@ fn every_bit_flip_is_noticed() {
 fn flips_behind_a_right_digest_never_lie() {
     let _guard = among_others();
     let mut noise = Noise::new(1);
-    let (tiny, lanes, references, learned, numbers, jpegs) = (tiny(), lanes(), references(), learned(), of_numbers(), of_jpegs());
-    let every = [&tiny, &lanes, &references, &numbers, &jpegs].into_iter().flat_map(|sound| (0..sound.bytes.len() * 8).map(move |bit| (sound, bit)));
+    let (tiny, lanes, references, placed) = (tiny(), lanes(), references(), placed());
+    let (learned, numbers, jpegs) = (learned(), of_numbers(), of_jpegs());
+    let every =
+        [&tiny, &lanes, &references, &placed, &numbers, &jpegs].into_iter().flat_map(|sound| (0..sound.bytes.len() * 8).map(move |bit| (sound, bit)));
     let some = (0..learned.bytes.len()).map(|byte| (learned, byte * 8 + noise.below(8) as usize));
     let flips: Vec<(&Sound, usize)> = every.chain(some).collect();
     let passed: usize = flips

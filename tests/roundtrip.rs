@@ -14,6 +14,8 @@ mod colour;
 mod corpus;
 #[path = "roundtrip/jpeg.rs"]
 mod jpeg;
+#[path = "roundtrip/placed.rs"]
+mod placed;
 
 use std::fs;
 

@@ -147,6 +147,11 @@ impl Columns {
         self.columns[column as usize] = bytes;
     }
 
+    /// One more column behind all others.
+    pub(crate) fn append(&mut self, column: Option<&[u8]>) {
+        self.columns.extend(column.map(<[u8]>::to_vec));
+    }
+
     /// Adds to the end of a column.
     pub(crate) fn push(&mut self, column: Column, bytes: &[u8]) {
         self.columns[column as usize].extend_from_slice(bytes);

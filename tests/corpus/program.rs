@@ -27,6 +27,7 @@ pub(crate) fn by_hand(name: &str) -> Program {
         spikes: vec![west, north],
         wide: (layout.bit_depth == 16).then(|| Wide { resolution: 4, values: vec![] }),
         colour: None,
+        hats: 0,
     };
     program.stages[0].layers = vec![dense(program.stage_inputs(0), 2)];
     program.stages.push(Stage { taps: vec![Tap { dy: -1, dx: 1 }], layers: vec![] });
@@ -46,6 +47,27 @@ pub(crate) fn by_hand(name: &str) -> Program {
 /// The same for RGB that was converted from a colour space.
 pub(crate) fn by_hand_of(colour: Colour) -> Program {
     Program { colour: Some(colour), ..by_hand("rgb8") }
+}
+
+/// The same with `hats` along each axis, whose weights pass through every layer: means and scales differ from place to place.
+pub(crate) fn placed(name: &str, hats: u8) -> Program {
+    let mut program = Program { hats, ..by_hand(name) };
+    let inputs = program.stage_inputs(0);
+    let behind = inputs - 2 * usize::from(hats);
+    let first = &mut program.stages[0].layers[0];
+    let weight = |unit: usize, input: usize| if input < behind { 0 } else { ((13 * unit + 29 * (input - behind)) % 90) as i8 };
+    (first.n_in, first.weights) = (inputs, (0..2).flat_map(|unit| (0..inputs).map(move |input| weight(unit, input))).collect());
+    let rest = program.stages[1..].iter_mut().flat_map(|stage| &mut stage.layers);
+    for layer in rest.chain(program.heads.iter_mut().flat_map(|head| &mut head.hidden)) {
+        let inputs = layer.n_in;
+        // Every unit sees two that were before it.
+        layer.weights.iter_mut().enumerate().for_each(|(at, weight)| *weight = if at % inputs / 2 == 0 { 6 } else { 0 });
+    }
+    for head in &mut program.heads {
+        head.out.weights.iter_mut().enumerate().for_each(|(at, weight)| *weight = [0, 3, -2][at % 3]);
+    }
+    program.validate(&Limits::default()).expect("a valid Program");
+    program
 }
 
 pub(crate) fn coded(program: &Program) -> CodedProgram {

@@ -8,7 +8,7 @@ use kolmo_codec::program::{Dense, Program};
 
 use crate::corpus::archive::small;
 use crate::corpus::forge::{Column, Columns, Sections, resealed, run, varint};
-use crate::corpus::program::{by_hand, coded};
+use crate::corpus::program::{by_hand, coded, placed};
 
 /// What they are read under: enough for every honest archive of this size.
 pub(crate) const LIMITS: Limits = Limits { memory_bytes: 16 << 20, program_macs_per_pixel: 10_000, items: 10_000 };
@@ -93,7 +93,12 @@ fn replaced(bytes: &[u8], at: usize, value: u8) -> Vec<u8> {
 
 /// All that stand in files.
 pub(crate) fn refused() -> Vec<Refused> {
-    [frames(), sections(), indices(), programs(), recipes()].concat()
+    [frames(), sections(), indices(), recipes()].concat()
+}
+
+/// All that are made anew each time: what is wrong with them takes more bytes, or stands in the Program, whose kinds get more.
+pub(crate) fn made() -> Vec<Refused> {
+    [vec![bomb()], programs(), placed_programs(), cut_files()].concat()
 }
 
 fn frames() -> Vec<Refused> {
@@ -125,7 +130,26 @@ fn frames() -> Vec<Refused> {
 
 fn sections() -> Vec<Refused> {
     let huge = (1u64 << 50).to_le_bytes();
-    let bomb = forged(|sections, columns| {
+    let flipped = |last: bool| {
+        forged(|sections, _| {
+            let at = if last { sections.blocks.len() - 1 } else { 0 };
+            sections.blocks[at] ^= 0x10;
+        })
+    };
+    vec![
+        ("recipes_of_a_petabyte.kolmo", LimitExceeded, "recipes needs more than the limit", header(56, &huge)),
+        ("index_of_a_petabyte.kolmo", LimitExceeded, "index needs more than the limit", header(72, &huge)),
+        ("index_shorter_than_it_says.kolmo", Corrupt, "corrupt index", header(72, &[0xff, 0xff])),
+        ("payload_bit_flipped.kolmo", Corrupt, "a/1.png", flipped(false)),
+        ("general_block_bit_flipped.kolmo", Corrupt, "b (and 1 more in its block)", flipped(true)),
+        ("block_digest_of_another.kolmo", Corrupt, "its digest differs", forged(|_, columns| columns.digests.rotate_left(16))),
+        ("payload_swapped_for_zeros.kolmo", Corrupt, "a/1.png", forged(|sections, _| sections.blocks[..8].fill(0))),
+    ]
+}
+
+/// 64 MiB of zeros, as zstd has them.
+fn bomb() -> Refused {
+    let bytes = forged(|sections, columns| {
         let (_, bomb) = general::encode_at(&vec![0; 1 << 26], 1).expect("zstd has memory");
         columns.numbers[..2].copy_from_slice(&[1, 1]);
         columns.set_names(&[b"zeros"]);
@@ -139,22 +163,7 @@ fn sections() -> Vec<Refused> {
         columns.digests.truncate(16);
         sections.blocks = bomb;
     });
-    let flipped = |last: bool| {
-        forged(|sections, _| {
-            let at = if last { sections.blocks.len() - 1 } else { 0 };
-            sections.blocks[at] ^= 0x10;
-        })
-    };
-    vec![
-        ("recipes_of_a_petabyte.kolmo", LimitExceeded, "recipes needs more than the limit", header(56, &huge)),
-        ("index_of_a_petabyte.kolmo", LimitExceeded, "index needs more than the limit", header(72, &huge)),
-        ("index_shorter_than_it_says.kolmo", Corrupt, "corrupt index", header(72, &[0xff, 0xff])),
-        ("zstd_bomb.kolmo", LimitExceeded, "general block needs more than the limit", bomb),
-        ("payload_bit_flipped.kolmo", Corrupt, "a/1.png", flipped(false)),
-        ("general_block_bit_flipped.kolmo", Corrupt, "b (and 1 more in its block)", flipped(true)),
-        ("block_digest_of_another.kolmo", Corrupt, "its digest differs", forged(|_, columns| columns.digests.rotate_left(16))),
-        ("payload_swapped_for_zeros.kolmo", Corrupt, "a/1.png", forged(|sections, _| sections.blocks[..8].fill(0))),
-    ]
+    ("zstd_bomb.kolmo", LimitExceeded, "general block needs more than the limit", bytes)
 }
 
 fn indices() -> Vec<Refused> {
@@ -327,6 +336,46 @@ fn programs() -> Vec<Refused> {
         ("program_said_to_be_lz77.kolmo", Corrupt, "lz77", coder(2)),
         ("programs_past_their_section.kolmo", Truncated, "truncated Programs", forged(|sections, _| sections.programs[6..10].fill(0x7f))),
         ("more_programs_than_there_are.kolmo", Truncated, "truncated Programs", header(24, &[2])),
+    ]
+}
+
+/// Archives whose files are cut where they cannot be. The sound one holds `a/1.png`, `a/2.png`, `b`, `c` and `d.png`, a copy.
+fn cut_files() -> Vec<Refused> {
+    const SAYS: &str = "files that are cut";
+    let cut = |feature: u8, column: Option<&[u8]>| {
+        forged(|sections, columns| {
+            sections.header[12] = feature;
+            columns.append(column);
+        })
+    };
+    vec![
+        ("cut_file_in_no_folder.kolmo", Corrupt, SAYS, cut(1, Some(&[2, 1]))),
+        ("cut_file_of_no_items.kolmo", Corrupt, "cut files of the index", cut(1, Some(&[0, 0]))),
+        ("cut_file_of_part_of_a_folder.kolmo", Corrupt, SAYS, cut(1, Some(&[0, 1]))),
+        ("cut_file_of_two_folders.kolmo", Corrupt, SAYS, cut(1, Some(&[0, 3]))),
+        ("cut_file_past_the_items.kolmo", Corrupt, SAYS, cut(1, Some(&[9, 1]))),
+        ("cut_files_that_wrap.kolmo", Corrupt, "cut files of the index", cut(1, Some(&[0xff, 0xff, 0xff, 0xff, 0x0f, 2]))),
+        ("cut_files_that_end_early.kolmo", Truncated, "cut files of the index", cut(1, Some(&[0]))),
+        ("cut_file_of_files_with_heads.kolmo", Corrupt, "a part of a file that is cut", cut(1, Some(&[0, 2]))),
+        ("cut_files_without_the_feature.kolmo", Corrupt, "corrupt index", cut(0, Some(&[0, 2]))),
+        ("cut_files_without_a_column.kolmo", Truncated, "index", cut(1, None)),
+        ("feature_after_cut_files.kolmo", Unsupported, "feature set", cut(3, Some(&[0, 2]))),
+    ]
+}
+
+/// Programs that see where a pixel is, by hats that are too few, too many or not those that their layers have.
+fn placed_programs() -> Vec<Refused> {
+    let raw = placed("gray8", 3).to_bytes();
+    const SAYS: &str = "hats of a Program";
+    let hats = |hats: u8| program(0x08, &replaced(&raw, 1, hats));
+    vec![
+        ("program_of_no_hat.kolmo", Corrupt, SAYS, hats(0)),
+        ("program_of_one_hat.kolmo", Corrupt, SAYS, hats(1)),
+        ("program_of_seventeen_hats.kolmo", Corrupt, SAYS, hats(17)),
+        ("program_of_fewer_hats_than_weights.kolmo", Corrupt, "Program", hats(2)),
+        ("program_of_more_hats_than_weights.kolmo", Truncated, "truncated Program", hats(4)),
+        ("program_placed_twice.kolmo", Unsupported, "Program version 5", program(0x08, &[&[5, 3], &raw[..]].concat())),
+        ("program_of_hats_alone.kolmo", Truncated, "truncated Program", program(0x08, &raw[..2])),
     ]
 }
 

@@ -13,6 +13,23 @@ pub(crate) use window::Window;
 /// Most channels of a pixel.
 pub const MAX_CHANNELS: usize = 4;
 
+/// Where `position` is along an axis of `length` pixels, as triangular functions ("hats") whose tops stand evenly from the first pixel to the last: `out[i]` is 32
+/// at the top of hat `i` and falls to 0 at those of its neighbours; unit 1/32.
+///
+/// `out` holds one value a hat: two or more. At most two hats are not 0, and all together they are 32.
+#[inline]
+pub(crate) fn hats(length: usize, position: usize, out: &mut [i16]) {
+    out.fill(0);
+    let steps = length.max(2) as u64 - 1;
+    // Unit 1/32 of the way from one top to the next. `position < length`, so `at <= 32 (out.len() - 1)`; a length is at most 2^32.
+    let at = (position as u64 * 32 * (out.len() as u64 - 1) + steps / 2) / steps;
+    let (hat, past) = ((at >> 5) as usize, (at & 31) as i16);
+    out[hat] = 32 - past;
+    if past > 0 {
+        out[hat + 1] = past;
+    }
+}
+
 /// The samples of one image as a Program sees them: channels in coding order; symbols of up to 8 bits as bytes, scaled to 8 bits, deeper ones as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plane<S = u8> {
@@ -158,11 +175,11 @@ impl<S: Sample> Plane<S> {
     }
 
     /// Writes the inputs of stage 0 at (`y`, `x`): for each tap and channel the difference to the base (0 outside the image), then the
-    /// bases, then top, left and right distances and the parities of `y` and `x`; all of unit 1/32.
+    /// bases, then top, left and right distances and the parities of `y` and `x`, then `n_hats` hats along each axis ([`Program::hats`](crate::program::Program::hats)); all of unit 1/32.
     ///
-    /// `out` holds `taps x channels + channels x levels + 5` values, `levels` being [`Sample::LEVELS`].
+    /// `out` holds `taps x channels + channels x levels + 5 + 2 x n_hats` values, `levels` being [`Sample::LEVELS`].
     #[inline]
-    pub fn gather(&self, taps: &[Tap], y: usize, x: usize, bases: &[S::Base; MAX_CHANNELS], out: &mut [i16]) {
+    pub fn gather(&self, taps: &[Tap], n_hats: usize, y: usize, x: usize, bases: &[S::Base; MAX_CHANNELS], out: &mut [i16]) {
         let channels = self.channels;
         let (windows, rest) = out.split_at_mut(taps.len() * channels);
         for (&tap, differences) in taps.iter().zip(windows.chunks_exact_mut(channels)) {
@@ -175,12 +192,12 @@ impl<S: Sample> Plane<S> {
                 None => differences.fill(0),
             }
         }
-        self.gather_place(y, x, bases, rest);
+        self.gather_place(n_hats, y, x, bases, rest);
     }
 
-    /// The part of [`Plane::gather`] behind the taps.
+    /// The part of [`Plane::gather`] behind the taps. `out` may be longer.
     #[inline(always)]
-    fn gather_place(&self, y: usize, x: usize, bases: &[S::Base; MAX_CHANNELS], out: &mut [i16]) {
+    pub fn gather_place(&self, n_hats: usize, y: usize, x: usize, bases: &[S::Base; MAX_CHANNELS], out: &mut [i16]) {
         let (levels, position) = out.split_at_mut(self.channels * S::LEVELS);
         for (level, &base) in levels.chunks_exact_mut(S::LEVELS).zip(bases) {
             S::levels(base, self.alphabet.bit_depth(), level);
@@ -188,6 +205,11 @@ impl<S: Sample> Plane<S> {
         let near = |distance: usize| 4 * distance.min(8) as i16;
         let inputs: [i16; POSITION_INPUTS] = [near(y), near(x), near(self.width - 1 - x), 32 * (y & 1) as i16, 32 * (x & 1) as i16];
         position[..POSITION_INPUTS].copy_from_slice(&inputs);
+        if n_hats > 0 {
+            let (down, across) = position[POSITION_INPUTS..][..2 * n_hats].split_at_mut(n_hats);
+            hats(self.height, y, down);
+            hats(self.width, x, across);
+        }
     }
 
     /// Value of channel `c` at a tap; the base outside the image.
@@ -195,5 +217,33 @@ impl<S: Sample> Plane<S> {
     #[must_use]
     pub fn spike(&self, tap: Tap, y: usize, x: usize, c: usize, base: S::Base) -> S {
         self.at(y, x, tap).map_or(S::of_base(base), |at| self.samples[at + c])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hats_are_as_the_format_has_them() {
+        for n in 2..=16usize {
+            for length in [1usize, 2, 3, 7, 28, 105, 512, 100_003] {
+                for position in (0..length).step_by(length.div_ceil(600)).chain([length - 1]) {
+                    let at = if length > 1 { (position * 32 * (n - 1) + (length - 1) / 2) / (length - 1) } else { 0 };
+                    let expected: Vec<i16> = (0..n).map(|hat| (32 - (at as i64 - 32 * hat as i64).abs()).max(0) as i16).collect();
+                    let mut out = vec![-9; n];
+                    hats(length, position, &mut out);
+                    assert_eq!(out, expected, "{position} of {length}");
+                    assert_eq!(out.iter().sum::<i16>(), 32, "{position} of {length}");
+                }
+                let (mut first, mut last) = (vec![0; n], vec![0; n]);
+                hats(length, 0, &mut first);
+                hats(length, length - 1, &mut last);
+                assert_eq!((first[0], last[if length > 1 { n - 1 } else { 0 }]), (32, 32));
+            }
+        }
+        let mut out = [0; 16];
+        hats(u32::MAX as usize, u32::MAX as usize - 1, &mut out);
+        assert_eq!(out[15], 32, "an axis as long as can be");
     }
 }

@@ -17,7 +17,7 @@
 //! let mut out = layer(1, 4); // one component (weight, mean, scale) and one spike, log2 weights in 1/4096
 //! out.biases = vec![0, 0, 3 << 12, 7 << 12];
 //! let head = Head { hidden: vec![], out, follows: None };
-//! let program = Program { bit_depth: 8, order: vec![0], stages: vec![stage], heads: vec![head], components: 1, spikes: vec![west], wide: None, colour: None };
+//! let program = Program { bit_depth: 8, order: vec![0], stages: vec![stage], heads: vec![head], components: 1, spikes: vec![west], wide: None, colour: None, hats: 0 };
 //! program.validate(&Limits::default())?;
 //!
 //! let samples = [[5u8; 60], [200; 60]].concat();

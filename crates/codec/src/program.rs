@@ -72,6 +72,9 @@ pub struct Program {
     pub wide: Option<Wide>,
     /// The colour space that symbols are of, if their images were converted from one to RGB; `None` where samples are the symbols.
     pub colour: Option<Colour>,
+    /// Hats along each axis, 2..=[`MOST_HATS`], 0 for none: triangular functions that tell stage 0 where a pixel is in its image. Their tops, of value 32, stand evenly
+    /// from the first row or column to the last; each falls to 0 at those beside it.
+    pub hats: u8,
     /// Coding order: entry `i` is the channel coded `i`th; a permutation of `0..channels`.
     pub order: Vec<u8>,
     /// At least one.
@@ -84,8 +87,11 @@ pub struct Program {
     pub spikes: Vec<Tap>,
 }
 
-/// Features of the position that stage 0 gets besides its taps: base of each channel, top, left and right distance, parities of y and x.
+/// Inputs that tell stage 0 what is near a pixel of any image: top, left and right distance, parities of y and x. Hats, if there are any, follow.
 pub(crate) const POSITION_INPUTS: usize = 5;
+
+/// Most hats along an axis.
+pub const MOST_HATS: u8 = 16;
 
 impl Program {
     /// Channels of a pixel.
@@ -138,7 +144,8 @@ impl Program {
         match index.checked_sub(1).and_then(|before| self.stages.get(before)) {
             None => {
                 let levels = if self.is_deep() { u16::LEVELS } else { u8::LEVELS };
-                taps.saturating_add(levels).saturating_mul(channels).saturating_add(POSITION_INPUTS)
+                let place = usize::from(self.hats).saturating_mul(2).saturating_add(POSITION_INPUTS);
+                taps.saturating_add(levels).saturating_mul(channels).saturating_add(place)
             }
             Some(before) => before.features().saturating_add(taps.saturating_mul(before.features().saturating_add(channels))),
         }

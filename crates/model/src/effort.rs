@@ -119,7 +119,7 @@ impl Plan {
     #[must_use]
     pub fn of_network(effort: u8, channels: usize, subpixels: u64, number: usize) -> Self {
         let Size { first, second, head, components, reach } = SIZES[number.clamp(1, SIZES.len()) - 1];
-        let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6, deep: false };
+        let shape = NetShape { channels, reach, first: first.to_vec(), second: second.to_vec(), head, components, spikes: 6, deep: false, hats: 0 };
         Self::of_shape(usize::from(effort.clamp(1, 9)), shape, subpixels)
     }
 

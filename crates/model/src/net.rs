@@ -38,6 +38,9 @@ pub struct NetShape {
     /// Symbols have more than 8 bits, so that more than one input tells a channel's base.
     #[serde(default)]
     pub deep: bool,
+    /// Hats along each axis that tell the first stage where a pixel is in its image; 0 for none. See [`kolmo_codec::program::Program::hats`].
+    #[serde(default)]
+    pub hats: usize,
 }
 
 impl NetShape {
@@ -65,7 +68,7 @@ impl NetShape {
     #[must_use]
     pub fn inputs(&self) -> usize {
         let levels = if self.deep { u16::LEVELS } else { u8::LEVELS };
-        (self.window().len() + levels) * self.channels + 5
+        (self.window().len() + levels) * self.channels + 5 + 2 * self.hats
     }
 
     /// Outputs of a head.

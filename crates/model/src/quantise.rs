@@ -39,7 +39,8 @@ pub fn quantise(net: &Net, shape: &NetShape, order: &[u8], follows: &[Option<u8>
     });
     let Symbols { bit_depth, wide, colour } = symbols;
     let (heads, spikes) = (heads.collect(), shape.spike_taps());
-    let program = Program { bit_depth, wide, colour, order: order.to_vec(), stages, heads, components: shape.components, spikes };
+    let hats = u8::try_from(shape.hats).unwrap_or(u8::MAX); // `validate` refuses what does not fit
+    let program = Program { bit_depth, wide, colour, hats, order: order.to_vec(), stages, heads, components: shape.components, spikes };
     program.validate(&Limits::default())?;
     Ok(program)
 }
@@ -60,6 +61,7 @@ pub fn dequantise(program: &Program, device: &Device) -> Result<(Net, NetShape),
         components: program.components,
         spikes: program.spikes.len(),
         deep: program.is_deep(),
+        hats: program.hats.into(),
     };
     let stack = |index: usize| {
         program.stages.get(index).map_or_else(Vec::new, |stage| stage.layers.iter().map(|layer| float(layer, 512.0, device)).collect())

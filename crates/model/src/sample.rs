@@ -107,7 +107,7 @@ impl Sampler {
         for y in top..top + rows {
             for x in left..right {
                 let bases = plane.bases(y, x);
-                plane.gather(&self.window, y, x, &bases, &mut window);
+                plane.gather(&self.window, self.shape.hats, y, x, &bases, &mut window);
                 out.windows.extend(window.iter().map(|&value| f32::from(value) * UNIT as f32));
                 let pixel = plane.pixel(y, x);
                 out.residuals.extend(pixel.iter().zip(bases).map(|(&sample, base)| f32::from(plane.residual(sample, base)) * UNIT as f32));

@@ -53,6 +53,7 @@ pub fn inspect(archive: &Path, limits: &Limits) -> Result<InspectSummary, Error>
         values: program.wide.as_ref().map_or(0, |wide| wide.values.len() as u64),
         components: program.components() as u64,
         spikes: program.spikes() as u64,
+        hats: program.hats.into(),
         images: about.images,
         subpixels: about.subpixels,
         payload_bytes: about.payload_bytes,

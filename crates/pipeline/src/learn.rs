@@ -11,6 +11,7 @@ use kolmo_model::effort::Plan;
 use kolmo_model::train::{self, Progress, Run, TrainSet, Trained, Watch, Wish};
 
 use crate::Error;
+use crate::aligned::are_aligned;
 use crate::choose::colour_name;
 use crate::observe::{Event, Observer};
 use crate::options::{LearnOptions, StopFlag};
@@ -25,6 +26,10 @@ pub(crate) const FEWEST_TO_SPLIT: usize = 20;
 const FROM_PRIOR: f64 = 0.4;
 /// Effort from which trainings are long enough to learn anew: cifar10 ended at 3.480 bpsp with 0.4, at 3.476 from random weights.
 const LONG: u8 = 5;
+
+/// Hats along each axis for images that show like things in like places. fashion_mnist, effort 3, bits a sample of what is learned from:
+/// 3.007 without, 2.994 with 6, 2.992 with 10.
+const HATS: usize = 8;
 
 /// A Program and how it came about; `summary.sizes`, `kept` and `reason` are the caller's to fill in.
 #[derive(Debug, Clone)]
@@ -91,6 +96,9 @@ pub(crate) fn learn_group(
     let mut plan = plan(lesson.options, layout, subpixels, lesson.expected_bytes);
     plan.shape.deep = symbols.is_deep();
     let mut run = run(lesson)?;
+    if matches!(lesson.from, From::Nothing) && are_aligned(images.iter().map(|(image, _)| *image)) {
+        plan.shape.hats = HATS;
+    }
     if let From::Prior(program) = lesson.from {
         plan = plan.of_program(program, subpixels)?;
         run.start = Some(program.clone());

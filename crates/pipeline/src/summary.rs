@@ -440,6 +440,8 @@ pub struct InspectProgram {
     pub components: u64,
     /// Exact neighbour values that get mass of their own.
     pub spikes: u64,
+    /// Hats along each axis that tell where a pixel is in its image; 0 if nothing does.
+    pub hats: u64,
     /// Images it codes, copies not counted.
     pub images: u64,
     /// Subpixels it codes.

@@ -90,13 +90,14 @@ pub(crate) fn inspect(summary: &InspectSummary, paint: Paint) -> String {
         }
         let own = 8.0 * program.payload_bytes as f64 / program.subpixels as f64;
         page.plain(&format!(
-            "{}{}{}, {} MAC/px, {}, {}",
+            "{}{}{}, {} MAC/px, {}, {}{}",
             paint.strong(&format!("Program {name:<6} ")),
             symbols(&program.group, program.bit_depth, &program.colour),
             counted(program.parameters, "parameter", "parameters"),
             grouped(program.macs_per_pixel),
             counted(program.components, "logistic", "logistics"),
-            counted(program.spikes, "spike", "spikes")
+            counted(program.spikes, "spike", "spikes"),
+            if program.hats > 0 { format!(", {} hats along each axis", program.hats) } else { String::new() }
         ));
         page.line(&format!("{} coded ({})", counted(program.coded_bytes, "byte", "bytes"), shown(&program.coder)));
         page.line(&format!(

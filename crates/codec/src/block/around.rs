@@ -40,7 +40,7 @@ pub(super) struct Around<S: Sample> {
 impl<S: Sample> Around<S> {
     pub(super) fn new(program: &Program) -> Self {
         Self {
-            window: Window::new(&program.stages[0].taps, &program.spikes, program.channels()),
+            window: Window::new(&program.stages[0].taps, &program.spikes, program.channels(), program.hats.into()),
             taps: program.spikes.clone(),
             at: [0; BATCH],
             bases: [S::Pixel::default(); BATCH],

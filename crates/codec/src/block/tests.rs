@@ -40,6 +40,7 @@ fn random_wide_program(dice: &mut Dice, channels: u8, bit_depth: u8, wide: Optio
         spikes: taps[..4].to_vec(),
         wide,
         colour: None,
+        hats: 0,
     };
     for index in 0..2 {
         let inputs = program.stage_inputs(index);
@@ -52,6 +53,69 @@ fn random_wide_program(dice: &mut Dice, channels: u8, bit_depth: u8, wide: Optio
     }
     program.validate(&Limits::default()).expect("a valid Program");
     program
+}
+
+/// The same Program with hats, and weights for them.
+fn placed(dice: &mut Dice, program: &Program, hats: u8) -> Program {
+    let mut placed = Program { hats, ..program.clone() };
+    let (inputs, units) = (placed.stage_inputs(0), program.stages[0].layers[0].n_out);
+    placed.stages[0].layers[0] = dice.dense(inputs, units);
+    placed.validate(&Limits::default()).expect("a valid Program");
+    placed
+}
+
+#[test]
+fn hats_tell_where_a_pixel_is_by_any_kernel() {
+    let mut dice = Dice(21);
+    let plain = [
+        random_program(&mut dice, 1, 8),
+        random_program(&mut dice, 1, 1),
+        random_program(&mut dice, 3, 8),
+        random_wide_program(&mut dice, 1, 12, Some(Wide { resolution: 3, values: vec![] })),
+        Program { colour: Some(crate::colour::Colour::Jfif), ..random_program(&mut dice, 3, 8) },
+    ];
+    let shapes = [(5, 7), (1, 1), (40, 3), (2, 90), (0, 4), (33, 34)];
+    for (plain, hats) in plain.iter().flat_map(|plain| [2, 3, 8, 16].map(|hats| (plain, hats))) {
+        let program = placed(&mut dice, plain, hats);
+        let bytes = program.to_bytes();
+        assert_eq!((bytes[0], bytes[1], bytes[2]), (5, hats, plain.to_bytes()[0]), "the version, the hats, then what the Program would be without");
+        assert_eq!(Program::from_bytes(&bytes, &Limits::default()).as_ref(), Ok(&program));
+        let of_shape = |dice: &mut Dice, (height, width): (usize, usize)| match &program.wide {
+            Some(_) => wide_samples(dice, &program, height * width),
+            None => (0..height * width * program.channels()).map(|_| dice.roll(1 << program.bit_depth) as u8).collect(),
+        };
+        let samples = shapes.map(|shape| of_shape(&mut dice, shape));
+        let images: Vec<_> = shapes.iter().zip(&samples).map(|(&(height, width), samples)| ImageRef { height, width, samples }).collect();
+        let methods = [Method::Direct, Method::Lanes, Method::Adaptive];
+        for method in methods.into_iter().take(if program.is_deep() { 2 } else { 3 }) {
+            let encoded = encode_by(Kernel::Scalar, method, &program, &images).expect("encodes");
+            for kernel in Kernel::all() {
+                assert_eq!(encode_by(kernel, method, &program, &images).as_ref(), Ok(&encoded), "{kernel:?} {method:?}");
+                let decoded = decode_by(kernel, method, &program, &shapes, &encoded.bytes, &mut Budget::new(1 << 26)).expect("decodes");
+                assert!(decoded == samples, "{kernel:?} {method:?} {hats}");
+            }
+        }
+    }
+}
+
+#[test]
+fn programs_of_no_number_of_hats_are_refused() {
+    let mut dice = Dice(22);
+    let plain = random_program(&mut dice, 1, 8);
+    let sound = placed(&mut dice, &plain, 2).to_bytes();
+    for hats in [0, 1, 17, 255] {
+        let bytes = [&[5, hats], &sound[2..]].concat();
+        assert_eq!(Program::from_bytes(&bytes, &Limits::default()), Err(Error::corrupt("hats of a Program")), "{hats}");
+        let given = Program { hats, ..plain.clone() };
+        assert_eq!(given.validate(&Limits::default()).is_ok(), hats == 0, "{hats}");
+    }
+    // Three hats need weights that are not there; one Program of version 5 is not in another.
+    assert!(Program::from_bytes(&[&[5, 3], &sound[2..]].concat(), &Limits::default()).is_err());
+    let nested = Program::from_bytes(&[&[5, 2], &sound[..]].concat(), &Limits::default());
+    assert_eq!(nested, Err(Error::Unsupported { what: "Program version", found: 5, known: 5 }));
+    for cut in 0..3 {
+        assert!(matches!(Program::from_bytes(&sound[..cut], &Limits::default()), Err(Error::Truncated { .. })), "{cut}");
+    }
 }
 
 #[test]
@@ -190,6 +254,7 @@ fn a_constant_image_costs_next_to_nothing() {
         spikes: vec![tap],
         wide: None,
         colour: None,
+        hats: 0,
     };
     program.heads[0].out.biases[3] = 30_000; // the spike on W takes all but 2^-7.3 of the mass
     program.validate(&Limits::default()).expect("a valid Program");
@@ -341,6 +406,7 @@ fn adaptive_contexts_are_known_whatever_the_program_looks_at() {
         spikes: vec![tap],
         wide: None,
         colour: None,
+        hats: 0,
     };
     program.validate(&Limits::default()).expect("a valid Program");
     assert!(program.slope() <= REACH);

@@ -9,6 +9,8 @@ use crate::sample::Sample;
 #[derive(Debug, Clone)]
 pub(crate) struct Window {
     taps: Vec<Tap>,
+    /// Hats along each axis.
+    n_hats: usize,
     channels: usize,
     runs: Vec<Run>,
     /// Rows above, columns to the left and to the right that some tap sees, the others' among them.
@@ -30,8 +32,8 @@ struct Run {
 }
 
 impl Window {
-    /// A window of `taps` on images of `channels`; `others` are looked at besides.
-    pub(crate) fn new(taps: &[Tap], others: &[Tap], channels: usize) -> Self {
+    /// A window of `taps` on images of `channels`, with `n_hats` hats along each axis behind it; `others` are looked at besides.
+    pub(crate) fn new(taps: &[Tap], others: &[Tap], channels: usize, n_hats: usize) -> Self {
         let mut runs: Vec<Run> = Vec::new();
         for (index, tap) in taps.iter().enumerate() {
             let goes_on = index > 0 && taps[index - 1].dy == tap.dy && i16::from(taps[index - 1].dx) + 1 == i16::from(tap.dx);
@@ -43,6 +45,7 @@ impl Window {
         let most = |of: fn(&Tap) -> i8| taps.iter().chain(others).map(|tap| usize::try_from(of(tap)).unwrap_or(0)).max().unwrap_or(0);
         Self {
             taps: taps.to_vec(),
+            n_hats,
             channels,
             longest: runs.iter().map(|run| run.values).max().unwrap_or(0),
             runs,
@@ -98,14 +101,14 @@ impl Window {
         let mut all = [0; MAX_CHANNELS];
         all.iter_mut().zip(bases.to_le_bytes()).for_each(|(base, byte)| *base = byte.into());
         wide[..MAX_CHANNELS].copy_from_slice(&all);
-        plane.gather_place(y, x, &all, &mut wide[self.channels..]);
+        plane.gather_place(self.n_hats, y, x, &all, &mut wide[self.channels..]);
     }
 
     /// As [`Plane::gather`], whose taps these are. `out` may be longer.
     #[inline]
     pub(crate) fn gather<S: Sample>(&self, plane: &Plane<S>, y: usize, x: usize, bases: &[S::Base; MAX_CHANNELS], inside: bool, out: &mut [i16]) {
         if !inside {
-            return plane.gather(&self.taps, y, x, bases, out);
+            return plane.gather(&self.taps, self.n_hats, y, x, bases, out);
         }
         /// Longest window row: 31 columns of 4 channels.
         const LONGEST: usize = 31 * MAX_CHANNELS;
@@ -122,7 +125,7 @@ impl Window {
             }
             rest = more;
         }
-        plane.gather_place(y, x, bases, rest);
+        plane.gather_place(self.n_hats, y, x, bases, rest);
     }
 }
 
@@ -146,21 +149,23 @@ mod tests {
             let samples: Vec<u8> = (0..height * width * channels).map(|i| (i * 37 % 251) as u8).collect();
             let order: Vec<u8> = (0..channels as u8).collect();
             let plane = Plane::new(height, width, &samples, &order, 8).expect("samples fit");
-            let window = Window::new(&taps, &[], channels);
-            for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+            for ((y, x), n_hats) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))).flat_map(|at| [0, 2, 5, 16].map(|n_hats| (at, n_hats)))
+            {
+                let window = Window::new(&taps, &[], channels, n_hats);
+                let place = 5 + 2 * n_hats;
                 let bases = plane.bases(y, x);
-                let (mut slow, mut fast) = (vec![0; taps.len() * channels + channels + 5], vec![7; taps.len() * channels + channels + 8]);
-                plane.gather(&taps, y, x, &bases, &mut slow);
+                let (mut slow, mut fast) = (vec![0; taps.len() * channels + channels + place], vec![7; taps.len() * channels + channels + place + 3]);
+                plane.gather(&taps, n_hats, y, x, &bases, &mut slow);
                 let inside = window.is_inside(&plane, y, x);
                 window.gather(&plane, y, x, &bases, inside, &mut fast);
                 assert_eq!(slow, fast[..slow.len()], "{y} {x} {channels}");
                 // Samples less their bases are the differences.
                 let at = (y * width + x) * channels;
-                let (mut narrow, mut wide) = (vec![9; taps.len() * channels + 40], vec![9; 2 * channels + 9]);
+                let (mut narrow, mut wide) = (vec![9; taps.len() * channels + 40], vec![9; 2 * channels + place + 4]);
                 let word = plane.base_pixel(at, y, x);
                 window.gather_samples(&plane, at, (y, x), word, inside, &mut narrow, &mut wide);
                 assert_eq!(wide[..channels], bases[..channels]);
-                assert_eq!(wide[channels..2 * channels + 5], slow[taps.len() * channels..]);
+                assert_eq!(wide[channels..2 * channels + place], slow[taps.len() * channels..]);
                 for (i, difference) in slow[..taps.len() * channels].iter().enumerate() {
                     assert_eq!(i16::from(narrow[i]) - bases[i % channels], *difference, "{y} {x} {channels}");
                 }

@@ -1,6 +1,6 @@
 //! What holds in every Program that is run.
 
-use super::{Dense, Program, Tap};
+use super::{Dense, MOST_HATS, Program, Tap};
 use crate::alphabet::{MAX_BIT_DEPTH, MAX_RESOLUTION};
 use crate::error::Error;
 use crate::limits::Limits;
@@ -27,6 +27,7 @@ pub(super) fn program(program: &Program, limits: &Limits) -> Result<(), Error> {
         ensure(wide.values.len() as u64 <= 1 << program.bit_depth && wide.values.is_sorted_by(|a, b| a < b), "sample values of a Program")?;
     }
     ensure(program.colour.is_none() || (program.wide.is_none() && program.bit_depth == 8 && channels == 3), "colour space of a Program")?;
+    ensure(program.hats == 0 || (2..=MOST_HATS).contains(&program.hats), "hats of a Program")?;
     let largest = if program.is_deep() { MAX_DEEP_INPUT } else { MAX_INPUT };
     for channel in 0..channels {
         ensure(program.order.iter().any(|&named| usize::from(named) == channel), "coding order of a Program")?;

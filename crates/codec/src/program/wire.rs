@@ -3,7 +3,7 @@
 //! Weights of a layer stand together, unit after unit, then its step codes (each as the difference from the one before), then its biases
 //! (low bytes, then high bytes): bytes of one kind side by side code shorter.
 
-use super::{Dense, Head, Program, Stage, Tap, Wide};
+use super::{Dense, Head, MOST_HATS, Program, Stage, Tap, Wide};
 use crate::alphabet::MAX_BIT_DEPTH;
 use crate::colour::Colour;
 use crate::error::Error;
@@ -13,6 +13,8 @@ use crate::limits::{Budget, Limits};
 const VERSION: u8 = 1;
 const WIDE_VERSION: u8 = 3;
 const COLOUR_VERSION: u8 = 4;
+/// A Program with hats: their number, then what one of the other versions is.
+const PLACED_VERSION: u8 = 5;
 /// `follows` of a head that follows none.
 const NONE: u8 = 0xff;
 
@@ -25,7 +27,11 @@ impl Program {
             (None, Some(_)) => COLOUR_VERSION,
             (None, None) => VERSION,
         };
-        let mut out = vec![version, self.bit_depth];
+        let mut out = Vec::new();
+        if self.hats > 0 {
+            out.extend([PLACED_VERSION, self.hats]);
+        }
+        out.extend([version, self.bit_depth]);
         out.extend(self.colour.map(Colour::code));
         if let Some(wide) = &self.wide {
             out.push(wide.resolution);
@@ -57,9 +63,17 @@ impl Program {
     pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
         let mut budget = Budget::new(limits.memory_bytes);
         let mut reader = Reader { bytes };
-        let version = reader.byte()?;
+        let mut version = reader.byte()?;
+        let mut hats = 0;
+        if version == PLACED_VERSION {
+            (hats, version) = (reader.byte()?, reader.byte()?);
+            // Inputs are counted by them too; 0 is said by the other versions.
+            if !(2..=MOST_HATS).contains(&hats) {
+                return Err(Error::corrupt("hats of a Program"));
+            }
+        }
         if ![VERSION, WIDE_VERSION, COLOUR_VERSION].contains(&version) {
-            return Err(Error::Unsupported { what: "Program version", found: version.into(), known: COLOUR_VERSION.into() });
+            return Err(Error::Unsupported { what: "Program version", found: version.into(), known: PLACED_VERSION.into() });
         }
         let bit_depth = reader.byte()?;
         let colour = match version {
@@ -82,7 +96,7 @@ impl Program {
         let order = reader.take(channels.into())?.to_vec();
         let components = usize::from(reader.byte()?);
         let spikes = reader.taps()?;
-        let mut program = Self { bit_depth, wide, colour, order, stages: Vec::new(), heads: Vec::new(), components, spikes };
+        let mut program = Self { bit_depth, wide, colour, hats, order, stages: Vec::new(), heads: Vec::new(), components, spikes };
         let mut shapes = Vec::new();
         for index in 0..usize::from(reader.byte()?) {
             let taps = reader.taps()?;

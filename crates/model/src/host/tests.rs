@@ -20,9 +20,11 @@ fn gradients_equal_autodiffs() {
     for channels in [1usize, 3, 4] {
         let samples: Vec<u8> = (0..30 * 20 * channels).map(|i| (i / channels % 20 * 9) as u8 + dice.below(20) as u8).collect();
         let planes = vec![Plane::new(30, 20, &samples, &coding_order(channels), 8).expect("valid")];
-        for (second, rounded) in [(vec![12], None), (vec![12], Some(Levels::FINEST)), (vec![12], Some(Levels::ALL[2])), (vec![], None)] {
+        for (second, rounded, hats) in
+            [(vec![12], None, 0), (vec![12], None, 8), (vec![12], Some(Levels::FINEST), 8), (vec![12], Some(Levels::ALL[2]), 0), (vec![], None, 3)]
+        {
             let mut shape = Plan::new(1, channels, 0, 0).shape;
-            shape.second = second;
+            (shape.second, shape.hats) = (second, hats);
             let net = Net::seeded(&shape, &device, 3);
             let sampler = Sampler::new(&shape, &follows(channels, None));
             let patches = Dealer::new(&planes, 9, 5).deal(&planes, 2500);

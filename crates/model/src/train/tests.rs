@@ -77,23 +77,55 @@ fn a_program_is_tuned_from_where_it_is() {
     assert!((tuned.quantised.train - trained.tuned.train).abs() < 0.02, "it starts from the Program: {:?} {:?}", tuned.quantised, trained.tuned);
 }
 
+/// What the float network of a Program makes of what was learned from, beside what the Program itself does.
+#[track_caller]
+fn is_the_network_rounded<S: Sample>(program: &Program, set: &TrainSet<S>) {
+    let (net, shape) = dequantise(program, &Device::flex()).expect("a shape of ours");
+    assert_eq!(shape.macs_per_pixel(), program.macs_per_pixel());
+    let (sampler, patches) = (Sampler::new(&shape, &follows(shape.channels, None)), evaluate::patches(&set.train));
+    let float = evaluate::network(&net.weights(), &sampler, &set.train, &patches, set.alphabet(), Some(Levels::of(program)));
+    let exact = evaluate::program(program, &set.train).expect("fits");
+    assert!((float - exact).abs() < 0.01, "{float} {exact}");
+}
+
 #[test]
 fn the_rounded_network_is_the_program() {
     let (set, plan) = (set(3), tiny_plan(3));
     let trained = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
-    let device = Device::flex();
-    let (net, shape) = dequantise(&trained.program, &device).expect("a shape of ours");
-    assert_eq!(shape.macs_per_pixel(), trained.program.macs_per_pixel());
-    let float = evaluate::network(
-        &net.weights(),
-        &Sampler::new(&shape, &follows(3, None)),
-        &set.train,
-        &evaluate::patches(&set.train),
-        set.alphabet(),
-        Some(Levels::of(&trained.program)),
-    );
-    let exact = evaluate::program(&trained.program, &set.train).expect("fits");
-    assert!((float - exact).abs() < 0.01, "{float} {exact}");
+    is_the_network_rounded(&trained.program, &set);
+}
+
+/// Grey images of 24 x 24 samples, sparse dots: one of two pixels in a square in the middle, one of thirty elsewhere.
+fn dotted(n: usize) -> Vec<Plane> {
+    let mut dice = crate::sample::Dice::new(14);
+    let mut sample = |i: usize| {
+        let (y, x) = (i / 24, i % 24);
+        let is_middle = (9..15).contains(&y) && (9..15).contains(&x);
+        if dice.below(if is_middle { 2 } else { 30 }) == 0 { 200 } else { 100 }
+    };
+    (0..n).map(|_| Plane::new(24, 24, &(0..24 * 24).map(&mut sample).collect::<Vec<u8>>(), &[0], 8).expect("valid image")).collect()
+}
+
+#[test]
+fn networks_learn_where_things_are_and_stay_so() {
+    let (train_part, validation) = (dotted(60), dotted(6));
+    let set = TrainSet { train: train_part, validation, order: vec![0], bit_depth: 8, ..TrainSet::default() };
+    let mut plan = Plan { steps: 600, ..tiny_plan(1) };
+    let mut learn = |hats: usize| {
+        plan.shape.hats = hats;
+        train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains")
+    };
+    let (blind, placed) = (learn(0), learn(8));
+    assert_eq!((blind.program.hats, placed.program.hats), (0, 8));
+    assert!(placed.tuned.train < 0.95 * blind.tuned.train, "{:?} {:?}", placed.tuned, blind.tuned);
+    is_the_network_rounded(&placed.program, &set);
+    let tuned = tune(&placed.program, &set, &Plan { steps: 40, ..tiny_plan(1) }, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("tunes");
+    assert_eq!(tuned.program.hats, 8);
+    assert!(tuned.tuned.validation <= placed.tuned.validation, "{:?} {:?}", tuned.tuned, placed.tuned);
+    // A training that begins with it goes on where it is.
+    let given = Run { start: Some(placed.program.clone()), ..run() };
+    let again = train(&set, &Plan { steps: 40, ..plan.clone() }, &given, &mut Quiet(1, Wish::Finish)).expect("trains");
+    assert!(again.float.train < 0.97 * blind.tuned.train, "{:?} {:?}", again.float, blind.tuned);
 }
 
 /// Ramps of 12 bits whose noise is 32 symbols: some steps of 2^3.
@@ -121,21 +153,12 @@ fn deep_samples_are_learned_and_rounded_alike() {
     for channels in [1, 3] {
         let (set, mut plan) = (deep_set(channels), tiny_plan(channels));
         (plan.shape.deep, plan.steps) = (true, 240);
+        plan.shape.hats = if channels == 1 { 8 } else { 0 };
         let trained = train(&set, &plan, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("trains");
         // The noise alone takes 6 bits, samples as they stand 12.
         assert!((6.0..8.0).contains(&trained.tuned.train), "{channels} channels: {:?}", trained.tuned);
-        let (net, shape) = dequantise(&trained.program, &Device::flex()).expect("a shape of ours");
-        assert_eq!(shape, plan.shape);
-        let float = evaluate::network(
-            &net.weights(),
-            &Sampler::new(&shape, &follows(channels, None)),
-            &set.train,
-            &evaluate::patches(&set.train),
-            set.alphabet(),
-            Some(Levels::of(&trained.program)),
-        );
-        let exact = evaluate::program(&trained.program, &set.train).expect("fits");
-        assert!((float - exact).abs() < 0.01, "{float} {exact}");
+        assert_eq!(dequantise(&trained.program, &Device::flex()).expect("a shape of ours").1, plan.shape);
+        is_the_network_rounded(&trained.program, &set);
         let tuned = tune(&trained.program, &set, &Plan { steps: 60, ..plan }, &run(), &mut Quiet(u64::MAX, Wish::Continue)).expect("tunes");
         // What the checkpoint is chosen by.
         assert!(tuned.tuned.validation <= trained.tuned.validation, "{:?} {:?}", tuned.tuned, trained.tuned);

@@ -22,6 +22,7 @@ fn plain_program(layout: Layout) -> Program {
         spikes: vec![],
         wide: None,
         colour: None,
+        hats: 0,
     };
     program.stages[0].layers = vec![dense(program.stage_inputs(0), 2)];
     for channel in 0..layout.channels() {

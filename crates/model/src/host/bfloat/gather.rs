@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 };
 
 use kolmo_codec::context::Plane;
-use kolmo_codec::program::Tap;
+use kolmo_codec::program::{MOST_HATS, Tap};
 use kolmo_codec::sample::Sample;
 
 use super::kernel::{MOST_INPUTS, SLACK};
@@ -19,6 +19,9 @@ use crate::sample::{Patch, Sampler, steps_a_value, value};
 
 /// Samples that one load takes.
 const LOAD: usize = 32;
+
+/// Most inputs behind the taps: bases, what is near, hats along two axes.
+const MOST_BEHIND: usize = 4 + 5 + 2 * MOST_HATS as usize;
 
 /// Neighbouring taps of one row that one load takes.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +99,7 @@ impl Chunk {
                 if S::DEEP {
                     self.deep_window(sampler, plane, y, x, &bases, row);
                 } else {
-                    self.window(plane, y, x, &bases, row);
+                    self.window(shape.hats, plane, y, x, &bases, row);
                 }
                 let pixel = plane.pixel(y, x);
                 self.residuals.extend(pixel.iter().zip(&bases).map(|(&sample, &base)| unit(plane.residual(sample, base))));
@@ -125,21 +128,20 @@ impl Chunk {
     fn deep_window<S: Sample>(&mut self, sampler: &Sampler, plane: &Plane<S>, y: usize, x: usize, bases: &[S::Base; 4], row: usize) {
         let mut inputs = [0i16; MOST_INPUTS];
         let inputs = &mut inputs[..sampler.shape().inputs()];
-        plane.gather(&sampler.window, y, x, bases, inputs);
+        plane.gather(&sampler.window, sampler.shape().hats, y, x, bases, inputs);
         self.windows[row * self.stride..].iter_mut().zip(inputs).for_each(|(out, &mut value)| *out = unit(value));
     }
 
     /// As [`Plane::gather`] of bytes, into a row of `windows`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn window<S: Sample>(&mut self, plane: &Plane<S>, y: usize, x: usize, bases: &[S::Base; 4], row: usize) {
+    fn window<S: Sample>(&mut self, hats: usize, plane: &Plane<S>, y: usize, x: usize, bases: &[S::Base; 4], row: usize) {
         assert!(!S::DEEP);
-        let bases = bases.map(|base| base.into() as i16);
         let (height, width) = plane.shape();
         let (samples, channels) = (plane.samples(), plane.samples().len() / (height * width));
         let out = &mut self.windows[row * self.stride..][..self.stride];
         let mut order = [0i16; 32];
         order.iter_mut().enumerate().for_each(|(i, index)| *index = (i % channels) as i16);
-        let packed = bases.iter().rev().fold(0i64, |packed, &base| packed << 16 | i64::from(base as u16));
+        let packed = bases.iter().rev().fold(0i64, |packed, &base| packed << 16 | i64::from(base.into() as u16));
         // SAFETY: an array of 64 bytes.
         let bases_of = _mm512_permutexvar_epi16(unsafe { _mm512_loadu_si512(order.as_ptr().cast()) }, _mm512_set1_epi64(packed));
         let scale = _mm512_set1_ps(UNIT as f32);
@@ -169,10 +171,10 @@ impl Chunk {
             }
             at += len;
         }
-        let near = |distance: usize| 4 * distance.min(8) as i16;
-        let position = [near(y), near(x), near(width - 1 - x), 32 * (y & 1) as i16, 32 * (x & 1) as i16];
-        let rest = bases[..channels].iter().map(|base| (base - 128) >> 1).chain(position);
-        out[at..].iter_mut().zip(rest).for_each(|(out, value)| *out = unit(value));
+        let mut place = [0i16; MOST_BEHIND];
+        let place = &mut place[..channels + 5 + 2 * hats];
+        plane.gather_place(hats, y, x, bases, place);
+        out[at..].iter_mut().zip(place).for_each(|(out, &mut value)| *out = unit(value));
     }
 }
 
@@ -214,10 +216,10 @@ mod tests {
         }
         let mut dice = Dice::new(6);
         for channels in 1..=4 {
-            for (height, width, reach) in [(1, 1, 3), (9, 11, 2), (20, 7, 4), (8, 40, 3)] {
+            for (height, width, reach, hats) in [(1, 1, 3, 0), (1, 1, 3, 2), (9, 11, 2, 8), (20, 7, 4, 16), (8, 40, 3, 0), (8, 40, 3, 5)] {
                 let samples: Vec<u8> = (0..height * width * channels).map(|_| dice.below(256) as u8).collect();
                 let planes = [Plane::new(height, width, &samples, &coding_order(channels), 8).expect("valid")];
-                let shape = NetShape { reach, ..Plan::new(5, channels, 0, 0).shape };
+                let shape = NetShape { reach, hats, ..Plan::new(5, channels, 0, 0).shape };
                 let sampler = Sampler::new(&shape, &follows(channels, None));
                 let half = Patch { image: 0, y: height / 2, x: width / 2, height: height - height / 2, width: width - width / 2 };
                 let patches = [Patch { image: 0, y: 0, x: 0, height, width }, half];
@@ -227,7 +229,7 @@ mod tests {
                 let float = |value: u16| f32::from_bits(u32::from(value) << 16);
                 assert_eq!(chunk.around(), batch.residuals.len() / channels);
                 for (row, expected) in chunk.windows.chunks_exact(chunk.stride).zip(batch.windows.chunks_exact(shape.inputs())) {
-                    assert!(row.iter().zip(expected).all(|(&value, &expected)| float(value) == expected), "{channels} {height} {width}");
+                    assert!(row.iter().zip(expected).all(|(&value, &expected)| float(value) == expected), "{channels} {height} {width} {hats}");
                     assert!(row[shape.inputs()..].iter().all(|&value| value == 0));
                 }
                 assert!(chunk.residuals.iter().zip(&batch.residuals).all(|(&value, &expected)| float(value) == expected));
@@ -256,7 +258,7 @@ mod tests {
             let samples: Vec<u16> = (0..height * width * channels).map(|_| dice.below(1 << 14) as u16).collect();
             let planes = [Plane::new(height, width, &samples, &coding_order(channels), Alphabet::new(14, 2)).expect("valid")];
             let mut shape = Plan::new(5, channels, 0, 0).shape;
-            shape.deep = true;
+            (shape.deep, shape.hats) = (true, if channels == 1 { 8 } else { 0 });
             let sampler = Sampler::new(&shape, &follows(channels, None));
             let patches = [Patch { image: 0, y: 0, x: 0, height, width }];
             let (batch, mut chunk) = (sampler.gather(&planes, &patches), Chunk::default());
