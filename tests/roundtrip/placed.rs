@@ -32,7 +32,7 @@ fn learned(layout: &str, last: u32) -> (RatesSummary, u64) {
     let file = room.at("a.kprog");
     let trained = kolmo::train(&room.set(), &file, &learning(), &mut Silent).expect("a Program is learned");
     let inspected = kolmo::inspect(&file, &Limits::default()).expect("a Program file");
-    (trained.programs[0].rates.clone(), inspected.programs[0].hats)
+    (trained.programs[0].rates, inspected.programs[0].hats)
 }
 
 #[test]

@@ -92,7 +92,7 @@ mod tests {
         let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
         let mut noise = |levels: u32| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (u64::from(state) * u64::from(levels) >> 32) as u16
+            ((u64::from(state) * u64::from(levels)) >> 32) as u16
         };
         let is_middle = |at: usize, length: usize| (length / 4..length - length / 4).contains(&at);
         let places = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
