@@ -9,7 +9,7 @@ use kolmo_codec::program::Program;
 use kolmo_codec::weights::{self, CodedProgram};
 use kolmo_data::layout::Layout;
 
-use crate::coding::{self, ProgramCoded, Way};
+use crate::coding::{self, ProgramCoded, Tried, Under, Way};
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::general;
@@ -65,11 +65,13 @@ pub(crate) struct Chosen {
     pub(crate) beside: Option<Box<Chosen>>,
     /// How the group would be coded by this Program alone, and the bytes of its payload, if that was judged.
     pub(crate) judged: Option<(Method, u64)>,
+    /// Blocks of the group that were coded to judge it.
+    pub(crate) tried: Tried,
 }
 
 impl Chosen {
-    const fn new(program: Program, summary: ProgramSummary) -> Self {
-        Self { program, summary, beside: None, judged: None }
+    fn new(program: Program, summary: ProgramSummary) -> Self {
+        Self { program, summary, beside: None, judged: None, tried: Tried::default() }
     }
 }
 
@@ -192,6 +194,7 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
     }
     if let Some(way) = means.way {
         crew.pool.install(|| judge(&mut singles, &rating, way))?;
+        judge_by_blocks(&mut singles, dataset, group, &rating, crew)?;
     }
     let in_pairs = !known.is_empty() && means.learn.kinds && !means.look;
     let mut looked = weigh(&singles, &rating, in_pairs);
@@ -200,8 +203,8 @@ pub(crate) fn one(dataset: &Dataset, group: &Group, means: &Means<'_>, crew: &mu
     // Both ways to use a Program of the group's own learned the same one.
     let seconds = looked.iter().map(|(_, chosen)| chosen.summary.seconds).fold(0.0, f64::max);
     let candidates = looked.iter().map(|(candidate, _)| candidate.clone()).collect();
-    let Chosen { program, summary, beside, judged } = looked.swap_remove(best).1;
-    Ok(Some(Chosen { program, summary: ProgramSummary { seconds, candidates, ..summary }, beside, judged }))
+    let chosen = looked.swap_remove(best).1;
+    Ok(Some(Chosen { summary: ProgramSummary { seconds, candidates, ..chosen.summary }, ..chosen }))
 }
 
 /// What each Program alone would take and, `in_pairs`, each beside the first one, if that is promising.
@@ -257,6 +260,21 @@ fn judge(singles: &mut [Single], rating: &Rating, way: Way) -> Result<(), Error>
     }
     for single in singles.iter_mut().filter(|single| rating.bytes(&single.bits) <= 2 * least) {
         single.chosen.judged = Some(rating.judged(&single.chosen.program, rating.bytes(&single.bits), way)?);
+    }
+    Ok(())
+}
+
+/// Judges the best of those that would be coded adaptively once more, by blocks as they will be coded; to the others happens what happens to it.
+fn judge_by_blocks(singles: &mut [Single], dataset: &Dataset, group: &Group, rating: &Rating, crew: &mut Crew<'_>) -> Result<(), Error> {
+    let total = |single: &&Single| single.program_bytes + single.payload(rating);
+    let Some(best) = singles.iter().min_by_key(total) else { return Ok(()) };
+    let Some((Method::Adaptive, before)) = best.chosen.judged else { return Ok(()) };
+    let direct = rating.bytes(&best.bits);
+    let Some(after) = best.chosen.tried.judged(dataset, &group.items, &best.chosen.program, direct, crew)? else { return Ok(()) };
+    for (method, bytes) in singles.iter_mut().filter_map(|single| single.chosen.judged.as_mut()) {
+        if *method == Method::Adaptive {
+            *bytes = (*bytes as f64 * after as f64 / before.max(1) as f64) as u64;
+        }
     }
     Ok(())
 }
@@ -364,18 +382,18 @@ fn tell_sizes(program: &Program, coded: &CodedProgram, about: &mut ProgramSummar
 pub(crate) fn decide(
     dataset: &Dataset,
     group: &Group,
-    program: &Program,
+    under: Under<'_>,
     way: Way,
     about: &mut ProgramSummary,
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<Option<(CodedProgram, ProgramCoded)>, Error> {
-    let stop = crew.stop();
+    let (stop, program) = (crew.stop(), under.program);
     let code = || weights::encode_program(&program.to_bytes());
     // The dense way is slow, so a quick look comes first, and a dense one at pieces.
     let look = || Ok::<_, Error>((general::size_aside(dataset, &group.items, QUICK, stop)?, general::glance(dataset, &group.items, [QUICK, DENSE])?));
     let (coded_program, (looked, coded)) =
-        crew.beside(code, |crew| crew.beside(look, |crew| coding::by_program(dataset, group, program, way, aside, crew)));
+        crew.beside(code, |crew| crew.beside(look, |crew| coding::by_program(dataset, group, under, way, aside, crew)));
     tell_sizes(program, &coded_program, about);
     let coded = coded?;
     about.coding = coded.method.name().into();

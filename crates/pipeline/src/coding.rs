@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::options::CompressOptions;
 use crate::spool::Spool;
 use crate::work::Crew;
-use sizes::Tried;
+pub(crate) use sizes::Tried;
 
 /// Pixels of a block: enough lanes for the kernel, few enough that blocks spread over threads and one item costs little to read.
 const BLOCK_PIXELS: u64 = 1 << 18;
@@ -47,6 +47,13 @@ impl Way {
     }
 }
 
+/// A Program, and blocks that were coded adaptively under it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Under<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) tried: &'a Tried,
+}
+
 /// A block before it has a place.
 #[derive(Debug)]
 pub(crate) struct CodedBlock<C> {
@@ -74,21 +81,21 @@ pub(crate) struct ProgramCoded {
 pub(crate) fn by_program(
     dataset: &Dataset,
     group: &Group,
-    program: &Program,
+    under: Under<'_>,
     way: Way,
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
-    let numbers = &group.items;
+    let (numbers, program) = (&group.items, under.program);
     match way {
         // Deep symbols are coded directly.
         _ if program.is_deep() => directly(dataset, numbers, program, Method::Direct, aside, crew),
         Way::Fixed(Method::References) => references::wherever_found(dataset, numbers, program, aside, crew),
-        Way::Fixed(Method::Adaptive) => adaptively(dataset, numbers, program, Tried::default(), ADAPTIVE_GAIN_ASKED, aside, crew),
+        Way::Fixed(Method::Adaptive) => adaptively(dataset, numbers, under, ADAPTIVE_GAIN_ASKED, aside, crew),
         Way::Fixed(method) => directly(dataset, numbers, program, method, aside, crew),
-        Way::IfAdaptiveSaves(share) => match references::if_they_pay(dataset, group, program, share, aside, crew)? {
+        Way::IfAdaptiveSaves(share) => match references::if_they_pay(dataset, group, under, share, aside, crew)? {
             Some(coded) => Ok(coded),
-            None => by_share(dataset, numbers, group.mixed, program, share, aside, crew),
+            None => by_share(dataset, numbers, group.mixed, under, share, aside, crew),
         },
     }
 }
@@ -98,11 +105,12 @@ fn by_share(
     dataset: &Dataset,
     numbers: &[usize],
     mixed: bool,
-    program: &Program,
+    under: Under<'_>,
     share: f64,
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<ProgramCoded, Error> {
+    let Under { program, tried } = under;
     let direct = directly(dataset, numbers, program, Method::Direct, aside, crew)?;
     // The block in the middle tells whether the others are worth trying: adaptive coding takes several times as long. Where images are of several
     // kinds it tells of one of them only.
@@ -114,12 +122,11 @@ fn by_share(
     }
     let before = trials.iter().map(|trial| trial.bytes).sum();
     let trials: Vec<Vec<usize>> = trials.into_iter().map(|trial| trial.items.iter().collect()).collect();
-    let mut tried = Tried::default();
     let bytes: usize = tried.look(dataset, &trials, program, crew)?.into_iter().sum();
     if !adaptive_pays(bytes as u64, before, share) {
         return Ok(direct);
     }
-    let adaptive = adaptively(dataset, numbers, program, tried, share.min(ADAPTIVE_GAIN_ASKED), aside, crew)?;
+    let adaptive = adaptively(dataset, numbers, under, share.min(ADAPTIVE_GAIN_ASKED), aside, crew)?;
     Ok(if adaptive_pays(adaptive.blocks.bytes(), direct.blocks.bytes(), share) { adaptive } else { direct })
 }
 
@@ -142,15 +149,8 @@ fn directly(
 }
 
 /// In blocks of a size that suits; see [`Tried::packed`].
-fn adaptively(
-    dataset: &Dataset,
-    numbers: &[usize],
-    program: &Program,
-    mut tried: Tried,
-    saves: f64,
-    aside: &Path,
-    crew: &mut Crew<'_>,
-) -> Result<ProgramCoded, Error> {
+fn adaptively(dataset: &Dataset, numbers: &[usize], under: Under<'_>, saves: f64, aside: &Path, crew: &mut Crew<'_>) -> Result<ProgramCoded, Error> {
+    let Under { program, tried } = under;
     let plan = tried.packed(dataset, numbers, program, saves, crew)?;
     gathered(Method::Adaptive, &plan, |numbers| tried.take_adaptive(dataset, numbers, program), aside, crew)
 }

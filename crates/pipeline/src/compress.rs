@@ -14,7 +14,7 @@ use kolmo_verify::expand::{self, Expanded};
 
 use crate::base::{BaseFile, Previous};
 use crate::choose::{self, Chosen};
-use crate::coding::{CodedBlock, ProgramCoded, Way};
+use crate::coding::{CodedBlock, ProgramCoded, Under, Way};
 use crate::dataset::{self, Dataset, Loading};
 use crate::error::Error;
 use crate::files;
@@ -70,14 +70,15 @@ pub fn compress(input: &Path, archive: &Path, options: &CompressOptions, observe
     let aside = out.folder();
     let mut left = dataset.general()?;
     for (group, chosen) in dataset.groups.iter().zip(programs) {
-        let Some(Chosen { program, summary: mut about, .. }) = chosen else {
+        let Some(Chosen { program, summary: mut about, tried, .. }) = chosen else {
             left.extend(&group.items);
             continue;
         };
         about.images = group.items.len() as u64;
         // The built-in Program of a pair comes after the one that it stands beside, whose candidates are told there.
         let beside = about.candidates.is_empty();
-        let decided = choose::decide(&dataset, group, &program, Way::new(options), &mut about, &aside, crew)?;
+        let under = Under { program: &program, tried: &tried };
+        let decided = choose::decide(&dataset, group, under, Way::new(options), &mut about, &aside, crew)?;
         if let Some(pair) = summary.programs.last_mut().filter(|_| beside).and_then(ProgramSummary::chosen_pair) {
             let bytes = decided.as_ref().map(|(program, coded)| program.bytes.len() as u64 + coded.blocks.bytes());
             pair.real_bytes = pair.real_bytes.zip(bytes).map(|(own, bytes)| own + bytes);

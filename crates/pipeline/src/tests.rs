@@ -80,7 +80,7 @@ fn image(seed: u32) -> Vec<u8> {
 }
 
 /// Predicts every sample by the mean of its neighbours.
-fn plain_program(layout: Layout) -> Program {
+pub(crate) fn plain_program(layout: Layout) -> Program {
     let dense = |n_in, n_out| Dense { n_in, n_out, weights: vec![0; n_in * n_out], step_codes: vec![0; n_out], biases: vec![0; n_out] };
     let taps = vec![Tap { dy: 0, dx: -1 }, Tap { dy: -1, dx: 0 }];
     let mut program = Program {

@@ -21,11 +21,11 @@ pub(crate) struct CurveArgs {
     /// Folder that holds the sets [default: ../shared/data if there is one, else what `dataset fetch` uses].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Time budgets of learning, at default effort.
-    #[arg(long, value_name = "SECONDS", value_delimiter = ',', default_values_t = [5, 10, 20, 40, 80, 160])]
+    /// Time budgets of learning, at default effort [default: 5 to 160 seconds; none where only --networks is given].
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
     seconds: Vec<u32>,
-    /// Sizes of networks, each learned at default effort.
-    #[arg(long, value_name = "1..6", value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5, 6])]
+    /// Sizes of networks, each learned at default effort [default: 1 to 6; none where only --seconds is given].
+    #[arg(long, value_name = "1..6", value_delimiter = ',')]
     networks: Vec<u8>,
     /// A rate whose time is asked for, bits per subpixel.
     #[arg(long, value_name = "BPSP", default_value_t = 3.75)]
@@ -34,6 +34,10 @@ pub(crate) struct CurveArgs {
     #[arg(long, value_name = "DIR", default_value = "benches")]
     out: PathBuf,
 }
+
+/// What is measured where nothing is chosen.
+const BUDGETS: [u32; 6] = [5, 10, 20, 40, 80, 160];
+const NETWORKS: [u8; 6] = [1, 2, 3, 4, 5, 6];
 
 /// Columns of `curve.csv`, in order.
 const COLUMNS: [&str; 14] = [
@@ -69,18 +73,35 @@ pub(crate) fn run(args: &CurveArgs) -> Result<()> {
     let mut rows = table::read(&out.join("curve.csv"), &COLUMNS)?;
     for name in &args.sets {
         let set = Set::read(&data, name)?;
-        let by_time = args.seconds.iter().map(|seconds| format!("--time-budget {seconds}s"));
-        let by_size = args.networks.iter().map(|number| format!("--network {number}"));
-        for settings in by_time.chain(by_size) {
+        for settings in settings(&args.seconds, &args.networks) {
             let row = measure(&binary, &set, &settings, &root)?;
             println!("{name} {settings}: {} bpsp, {} s of learning", row[RATE], row[SECONDS]);
-            rows.retain(|old| [SET, SETTINGS].iter().any(|&column| old[column] != row[column]));
-            rows.push(row);
+            put(&mut rows, row);
             table::write(&out.join("curve.csv"), &COLUMNS, &rows)?;
             std::fs::write(out.join("curve.md"), markdown(&rows, args.reach)).context("curve.md cannot be written")?;
         }
     }
     Ok(())
+}
+
+/// What to learn with, one after the other: all there is if nothing was chosen, else only what was.
+fn settings(seconds: &[u32], networks: &[u8]) -> Vec<String> {
+    let (seconds, networks) = if seconds.is_empty() && networks.is_empty() { (&BUDGETS[..], &NETWORKS[..]) } else { (seconds, networks) };
+    let by_time = seconds.iter().map(|seconds| format!("--time-budget {seconds}s"));
+    by_time.chain(networks.iter().map(|number| format!("--network {number}"))).collect()
+}
+
+/// Puts a row in the place of the one of the same set and settings; else among those of its set, budgets first, each by its number.
+fn put(rows: &mut Vec<Vec<String>>, row: Vec<String>) {
+    let order = |row: &[String]| {
+        let (option, number) = row[SETTINGS].split_once(' ').unwrap_or_default();
+        (option != "--time-budget", number.trim_end_matches('s').parse::<u32>().unwrap_or(u32::MAX))
+    };
+    rows.retain(|old| [SET, SETTINGS].iter().any(|&column| old[column] != row[column]));
+    let of_set = |old: &Vec<String>| old[SET] == row[SET];
+    let end = rows.iter().rposition(of_set).map_or(rows.len(), |last| last + 1);
+    let place = rows.iter().position(|old| of_set(old) && order(old) > order(&row)).unwrap_or(end);
+    rows.insert(place, row);
 }
 
 /// One archive, learned from random weights.
@@ -166,6 +187,30 @@ mod tests {
         let mut row = vec![String::new(); COLUMNS.len()];
         (row[SETTINGS], row[SECONDS], row[RATE]) = (settings.to_owned(), seconds.to_owned(), rate.to_owned());
         row
+    }
+
+    #[test]
+    fn only_what_is_chosen_is_measured() {
+        assert_eq!(settings(&[], &[2, 3]), ["--network 2", "--network 3"]);
+        assert_eq!(settings(&[7], &[]), ["--time-budget 7s"]);
+        assert_eq!(settings(&[], &[]).len(), BUDGETS.len() + NETWORKS.len());
+    }
+
+    #[test]
+    fn rows_of_a_set_stay_together() {
+        let mut rows = Vec::new();
+        for (set, settings) in
+            [("a", "--time-budget 20s"), ("a", "--network 1"), ("b", "--network 2"), ("a", "--network 3"), ("a", "--time-budget 5s")]
+        {
+            let mut row = row(settings, "1", "1");
+            row[SET] = set.to_owned();
+            put(&mut rows, row);
+        }
+        let mut again = row("--network 1", "2", "1");
+        again[SET] = "a".to_owned();
+        put(&mut rows, again);
+        let told: Vec<String> = rows.iter().map(|row| format!("{} {} {}", row[SET], row[SETTINGS], row[SECONDS])).collect();
+        assert_eq!(told, ["a --time-budget 5s 1", "a --time-budget 20s 1", "a --network 1 2", "a --network 3 1", "b --network 2 1"]);
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::path::Path;
 use kolmo_codec::block::{self, Method};
 use kolmo_codec::program::Program;
 
-use super::sizes::Tried;
-use super::{ADAPTIVE_GAIN_ASKED, Coded, ProgramCoded, adaptive_pays, adaptively, by_share, directly};
+use super::{ADAPTIVE_GAIN_ASKED, Coded, ProgramCoded, Tried, Under, adaptive_pays, adaptively, by_share, directly};
 use crate::dataset::{Dataset, Group};
 use crate::error::Error;
 use crate::near::{self, Run};
@@ -28,7 +27,7 @@ pub(super) fn wherever_found(
 ) -> Result<ProgramCoded, Error> {
     let runs = near::runs(dataset, numbers, crew)?;
     let others = others(numbers, &runs);
-    let coded = adaptively(dataset, &others, program, Tried::default(), ADAPTIVE_GAIN_ASKED, aside, crew)?;
+    let coded = adaptively(dataset, &others, Under { program, tried: &Tried::default() }, ADAPTIVE_GAIN_ASKED, aside, crew)?;
     with_runs(dataset, coded, &runs, program, &Tried::default(), crew)
 }
 
@@ -37,19 +36,19 @@ pub(super) fn wherever_found(
 pub(super) fn if_they_pay(
     dataset: &Dataset,
     group: &Group,
-    program: &Program,
+    under: Under<'_>,
     share: f64,
     aside: &Path,
     crew: &mut Crew<'_>,
 ) -> Result<Option<ProgramCoded>, Error> {
-    let numbers = &group.items;
+    let (numbers, program) = (&group.items, under.program);
     let runs = near::runs(dataset, numbers, crew)?;
     let n_trials = TRIALS.min(runs.len());
     let ways = [Method::References, Method::Adaptive, Method::Direct];
     let trials = (0..n_trials).map(|trial| &runs[(2 * trial + 1) * runs.len() / (2 * n_trials)]);
     let trials: Vec<(&Run, Method)> = trials.flat_map(|run| ways.map(|way| (run, way))).collect();
     let coded = crew.map("looking", &trials, |&(run, way)| in_way(dataset, run, program, way))?;
-    let mut tried = Tried::default();
+    let tried = Tried::default();
     let [mut by_references, mut adaptive, mut direct] = [0; 3];
     for (&(run, way), coded) in trials.iter().zip(coded) {
         match way {
@@ -64,7 +63,7 @@ pub(super) fn if_they_pay(
     if !(adaptive_pays(by_references, adaptive, GAIN / share_of_runs.max(GAIN)) && adaptive_pays(by_references, direct, share)) {
         return Ok(None);
     }
-    let coded = by_share(dataset, &others(numbers, &runs), group.mixed, program, share, aside, crew)?;
+    let coded = by_share(dataset, &others(numbers, &runs), group.mixed, under, share, aside, crew)?;
     let coded = with_runs(dataset, coded, &runs, program, &tried, crew)?;
     let direct = directly(dataset, numbers, program, Method::Direct, aside, crew)?;
     Ok(adaptive_pays(coded.blocks.bytes(), direct.blocks.bytes(), share).then_some(coded))
