@@ -183,7 +183,7 @@ mod tests {
         let crew = &mut Crew::new(0, &stop, &mut observer).unwrap();
         let how = Loading { fidelity: Fidelity::Pixels, seed: 0, sample_bytes: 1 << 24, memory_bytes: 1 << 30 };
         let aside = Aside::new(&std::env::temp_dir(), 1 << 30);
-        let dataset = load(list(folder.path(), &[], &aside, crew).unwrap(), &how, crew).unwrap();
+        let dataset = load(list(folder.path(), &[], true, &aside, crew).unwrap(), &how, crew).unwrap();
         let group = &dataset.groups[0];
         let program = &plain_program(group.layout);
         let rating = Rating::new(&dataset, group).unwrap();
