@@ -380,10 +380,9 @@ fn make_missing() {
         make_archive("v1.8", about, &new, &CompressOptions { coding: Some(Method::Direct), ..given(&room.at("1.8.kprog")) });
     }
 
-    let ring = |n: u64| disc("gray8", 24).samples.into_iter().map(move |sample| sample / 2 + n as u8 * 3);
     let npy = format!("{:<117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (9, 24, 24), }");
     let arrays = vec![
-        ("set/train.npy".to_owned(), [b"\x93NUMPY\x01\x00\x76\x00", npy.as_bytes(), &(0..9).flat_map(ring).collect::<Vec<u8>>()].concat()),
+        ("set/train.npy".to_owned(), [b"\x93NUMPY\x01\x00\x76\x00", npy.as_bytes(), &(0..9).flat_map(|n| texture("gray8", 24, 24, n).samples).collect::<Vec<u8>>()].concat()),
         ("set/train.npy-".to_owned(), b"stands between the name of the array and its parts\n".to_vec()),
     ];
     let about = "A NumPy array of nine pictures under a Program that is written by hand; the array is cut into its images (format 1.9).";
