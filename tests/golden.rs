@@ -380,12 +380,15 @@ fn make_missing() {
         make_archive("v1.8", about, &new, &CompressOptions { coding: Some(Method::Direct), ..given(&room.at("1.8.kprog")) });
     }
 
-    let npy = format!("{:<117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (9, 24, 24), }");
+    let npy = format!("{:<117}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (8, 23, 23), }");
     let arrays = vec![
-        ("set/train.npy".to_owned(), [b"\x93NUMPY\x01\x00\x76\x00", npy.as_bytes(), &(0..9).flat_map(|n| texture("gray8", 24, 24, n).samples).collect::<Vec<u8>>()].concat()),
+        (
+            "set/train.npy".to_owned(),
+            [b"\x93NUMPY\x01\x00\x76\x00", npy.as_bytes(), &(0..8).flat_map(|n| texture("gray8", 23, 23, n).samples).collect::<Vec<u8>>()].concat(),
+        ),
         ("set/train.npy-".to_owned(), b"stands between the name of the array and its parts\n".to_vec()),
     ];
-    let about = "A NumPy array of nine pictures under a Program that is written by hand; the array is cut into its images (format 1.9).";
+    let about = "A NumPy array of eight pictures under a Program that is written by hand; the array is cut into its images (format 1.9).";
     make_archive("v1.9_array", about, &arrays, &by_hand);
 
     let about = "Two PNG files of 8-bit grey under a Program by hand that sees where a pixel is by 3 hats along each axis (format 1.9).";

@@ -358,7 +358,7 @@ fn cut_files() -> Vec<Refused> {
         ("cut_files_that_end_early.kolmo", Truncated, "cut files of the index", cut(1, Some(&[0]))),
         ("cut_file_of_files_with_heads.kolmo", Corrupt, "a part of a file that is cut", cut(1, Some(&[0, 2]))),
         ("cut_files_without_the_feature.kolmo", Corrupt, "corrupt index", cut(0, Some(&[0, 2]))),
-        ("cut_files_without_a_column.kolmo", Truncated, "index", cut(1, None)),
+        ("cut_files_without_a_column.kolmo", Corrupt, "corrupt index", cut(1, None)),
         ("feature_after_cut_files.kolmo", Unsupported, "feature set", cut(3, Some(&[0, 2]))),
     ]
 }
