@@ -64,7 +64,7 @@ fn pictures_of_twelve_bits_are_learned() {
     assert_eq!((summary["preprocess"]["subpixels"].as_u64(), summary["preprocess"]["sample_bytes"].as_u64()), (Some(16_560), Some(33_120)));
     assert!(say!("inspect", &archive).ends(DONE).stdout.contains("gray16 12-bit symbols, "));
     let inspected = say!("inspect", &archive, "--json").ends(DONE).json_of("inspect_summary");
-    assert_eq!((inspected["format"].as_str(), inspected["programs"][0]["bit_depth"].as_u64()), (Some("1.8"), Some(12)));
+    assert_eq!((inspected["format"].as_str(), inspected["programs"][0]["bit_depth"].as_u64()), (Some("1.9"), Some(12)));
     say!("verify", &archive, room.set()).ends(DONE);
     say!("expand", &archive, "-o", room.at("out")).ends(DONE);
     assert_eq!(files(&room.set()), files(&room.at("out")));

@@ -11,11 +11,11 @@
 //!
 //! ```
 //! use kolmo_data::frames::{self, Part};
-//! // IDX: 2 images of 40x50 bytes that rise from left to right.
-//! let mut file = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 40, 0, 0, 0, 50];
-//! file.extend((0..2 * 40 * 50).map(|at| (at % 50) as u8));
+//! // IDX: 3 images of 40x50 bytes that rise from left to right.
+//! let mut file = vec![0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 40, 0, 0, 0, 50];
+//! file.extend((0..3 * 40 * 50).map(|at| (at % 50) as u8));
 //! let parts = frames::parts(&mut std::io::Cursor::new(&file), file.len() as u64).expect("images");
-//! let [Part::Bytes(16), Part::Frames { count: 2, frame }] = parts[..] else { panic!() };
+//! let [Part::Bytes(16), Part::Frames { count: 3, frame }] = parts[..] else { panic!() };
 //! let (image, recipe) = frame.open(&file[16..][..2000]).expect("an image");
 //! assert_eq!((image.width, image.height, image.layout.to_string()), (50, 40, "gray8".to_owned()));
 //! assert_eq!(kolmo_data::rebuild::rebuild(&recipe, &image)?, &file[16..][..2000]);

@@ -126,8 +126,7 @@ fn files_of_other_kinds_are_known_by_their_heads() {
     let fine: Vec<u8> = planes.chunks_exact(3072).enumerate().flat_map(|(n, image)| [&[n as u8 % 20, n as u8 * 4][..], image].concat()).collect();
     assert_eq!(images(&fine), Some(("rgb8".to_owned(), 32, 32, 24)));
 
-    let header =
-        format!(r#"{{"x":{{"dtype":"U8","shape":[20,28,30],"data_offsets":[8,16808]}},"y":{{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}}}"#);
+    let header = r#"{"x":{"dtype":"U8","shape":[20,28,30],"data_offsets":[8,16808]},"y":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#;
     let safetensors = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[9; 8], &gray].concat();
     assert_eq!(images(&safetensors), Some(("gray8".to_owned(), 30, 28, 20)));
 }
