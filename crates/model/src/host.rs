@@ -9,6 +9,8 @@
 mod bfloat;
 pub(crate) mod matrix;
 
+use std::borrow::Cow;
+
 use kolmo_codec::alphabet::Alphabet;
 use kolmo_codec::context::Plane;
 use kolmo_codec::sample::Sample;
@@ -63,9 +65,8 @@ pub struct HostNet {
     parameters: usize,
 }
 
-/// Inputs, sums before the activation, and outputs of a ReLU layer.
+/// Sums before the activation, and outputs of a ReLU layer.
 struct Activated {
-    seen: Vec<f32>,
     sums: Vec<f32>,
     outputs: Vec<f32>,
 }
@@ -99,7 +100,7 @@ impl HostNet {
     ) -> (f64, usize, Vec<f32>) {
         let alphabet = alphabet.into();
         let chunks = cut(patches, CHUNK);
-        let parts: Vec<_> = chunks.par_iter().map(|chunk| self.chunk(sampler, &sampler.gather(planes, chunk), alphabet, true)).collect();
+        let parts: Vec<_> = chunks.par_iter().map(|chunk| self.chunk(sampler, &sampler.gather_one_by_one(planes, chunk), alphabet, true)).collect();
         let samples: usize = parts.iter().map(|part| part.1).sum();
         let mut bits = 0.0;
         let mut gradient = vec![0f32; self.parameters];
@@ -116,21 +117,22 @@ impl HostNet {
     pub fn bits<S: Sample>(&self, sampler: &Sampler, planes: &[Plane<S>], patches: &[Patch], alphabet: impl Into<Alphabet>) -> (f64, usize) {
         let alphabet = alphabet.into();
         let chunks = cut(patches, CHUNK);
-        let parts: Vec<_> = chunks.par_iter().map(|chunk| self.chunk(sampler, &sampler.gather(planes, chunk), alphabet, false)).collect();
+        let parts: Vec<_> = chunks.par_iter().map(|chunk| self.chunk(sampler, &sampler.gather_one_by_one(planes, chunk), alphabet, false)).collect();
         parts.iter().fold((0.0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1))
     }
 
     /// Bits, samples and (if asked for) the gradient of the mean bits per sample of one chunk.
     fn chunk(&self, sampler: &Sampler, batch: &Batch, alphabet: Alphabet, backwards: bool) -> (f64, usize, Vec<f32>) {
         let shape = sampler.shape();
-        let first = self.stack(&self.first, batch.windows.clone());
+        let first = self.stack(&self.first, &batch.windows);
         let features = outputs(&first, &batch.windows);
-        let seen = if self.second.is_empty() { features.to_vec() } else { look_back(shape, batch, features) };
-        let second = self.stack(&self.second, seen.clone());
+        let seen = if self.second.is_empty() { Cow::Borrowed(features) } else { Cow::Owned(look_back(shape, batch, features)) };
+        let second = self.stack(&self.second, &seen);
         let state = outputs(&second, &seen);
         let core = batch.here.len();
         let width = state.len() / core.max(1);
-        let hidden: Vec<Activated> = (0..self.heads.len()).map(|c| self.activate(&self.heads[c][0], join(shape, batch, state, width, c))).collect();
+        let joined: Vec<Cow<'_, [f32]>> = (0..self.heads.len()).map(|c| join(shape, batch, state, width, c)).collect();
+        let hidden: Vec<Activated> = self.heads.iter().zip(&joined).map(|([layer, _], joined)| self.activate(layer, joined)).collect();
         let outs: Vec<Vec<f32>> = self.heads.iter().zip(&hidden).map(|([_, out], hidden)| sums(out, &hidden.outputs)).collect();
         let (bits, by_output) = sampler.loss(batch, &outs, alphabet);
         if !backwards {
@@ -140,52 +142,51 @@ impl HostNet {
         let mut by_state = vec![0f32; state.len()];
         for (c, ([layer, out], hidden)) in self.heads.iter().zip(&hidden).enumerate() {
             let by_hidden = back(out, &hidden.outputs, &by_output[c], &mut gradient, true);
-            let by_seen = self.back_activated(layer, hidden, by_hidden, &mut gradient, true);
+            let by_seen = back_activated(layer, &joined[c], hidden, by_hidden, &mut gradient, true);
             for (sum, part) in by_state.chunks_exact_mut(width).zip(by_seen.chunks_exact(width + c)) {
                 sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
             }
         }
-        let by_seen = self.back_stack(&self.second, &second, by_state, &mut gradient, true);
+        let by_seen = back_stack(&self.second, &seen, &second, by_state, &mut gradient, true);
         let by_features = if self.second.is_empty() { by_seen } else { look_back_gradient(shape, batch, &by_seen, features.len()) };
-        self.back_stack(&self.first, &first, by_features, &mut gradient, false);
+        back_stack(&self.first, &batch.windows, &first, by_features, &mut gradient, false);
         (bits, batch.samples.len(), gradient)
     }
 
-    fn stack(&self, layers: &[HostLayer], mut seen: Vec<f32>) -> Vec<Activated> {
-        let mut all = Vec::with_capacity(layers.len());
+    fn stack(&self, layers: &[HostLayer], inputs: &[f32]) -> Vec<Activated> {
+        let mut all: Vec<Activated> = Vec::with_capacity(layers.len());
         for layer in layers {
-            let activated = self.activate(layer, seen);
-            seen = activated.outputs.clone();
+            let activated = self.activate(layer, outputs(&all, inputs));
             all.push(activated);
         }
         all
     }
 
-    fn activate(&self, layer: &HostLayer, seen: Vec<f32>) -> Activated {
-        let sums = sums(layer, &seen);
+    fn activate(&self, layer: &HostLayer, seen: &[f32]) -> Activated {
+        let sums = sums(layer, seen);
         let ceiling = CEILING as f32;
         let outputs = match self.rounded.is_some() {
             true => sums.iter().map(|sum| crate::net::nearest(sum.clamp(0.0, ceiling) * 32.0) / 32.0).collect(),
             false => sums.iter().map(|sum| sum.clamp(0.0, ceiling)).collect(),
         };
-        Activated { seen, sums, outputs }
+        Activated { sums, outputs }
     }
+}
 
-    /// From the gradient by a ReLU layer's outputs to that by its inputs (empty if not `wanted`); adds the layer's own to `gradient`.
-    fn back_activated(&self, layer: &HostLayer, activated: &Activated, mut by_output: Vec<f32>, gradient: &mut [f32], wanted: bool) -> Vec<f32> {
-        let ceiling = CEILING as f32;
-        for (by, &sum) in by_output.iter_mut().zip(&activated.sums) {
-            *by = if sum > 0.0 && sum < ceiling { *by } else { 0.0 };
-        }
-        back(layer, &activated.seen, &by_output, gradient, wanted)
+/// From the gradient by a ReLU layer's outputs to that by its inputs, which were `seen` (empty if not `wanted`); adds the layer's own to `gradient`.
+fn back_activated(layer: &HostLayer, seen: &[f32], activated: &Activated, mut by_output: Vec<f32>, gradient: &mut [f32], wanted: bool) -> Vec<f32> {
+    let ceiling = CEILING as f32;
+    for (by, &sum) in by_output.iter_mut().zip(&activated.sums) {
+        *by = if sum > 0.0 && sum < ceiling { *by } else { 0.0 };
     }
+    back(layer, seen, &by_output, gradient, wanted)
+}
 
-    fn back_stack(&self, layers: &[HostLayer], activated: &[Activated], mut by: Vec<f32>, gradient: &mut [f32], wanted: bool) -> Vec<f32> {
-        for (index, (layer, activated)) in layers.iter().zip(activated).enumerate().rev() {
-            by = self.back_activated(layer, activated, by, gradient, wanted || index > 0);
-        }
-        by
+fn back_stack(layers: &[HostLayer], inputs: &[f32], activated: &[Activated], mut by: Vec<f32>, gradient: &mut [f32], wanted: bool) -> Vec<f32> {
+    for (index, (layer, own)) in layers.iter().zip(activated).enumerate().rev() {
+        by = back_activated(layer, outputs(&activated[..index], inputs), own, by, gradient, wanted || index > 0);
     }
+    by
 }
 
 /// Patches in groups of at most `pixels` pixels, or of one patch.
@@ -212,8 +213,8 @@ fn outputs<'a>(stack: &'a [Activated], inputs: &'a [f32]) -> &'a [f32] {
 /// `inputs @ weight + bias`.
 fn sums(layer: &HostLayer, inputs: &[f32]) -> Vec<f32> {
     let rows = inputs.len() / layer.n_in;
-    let mut sums = vec![0f32; rows * layer.n_out];
-    sums.chunks_exact_mut(layer.n_out).for_each(|row| row.copy_from_slice(&layer.bias));
+    let mut sums = Vec::with_capacity(rows * layer.n_out);
+    (0..rows).for_each(|_| sums.extend_from_slice(&layer.bias));
     product(inputs, &layer.weight, &mut sums, rows, layer.n_in, layer.n_out);
     sums
 }
@@ -272,13 +273,16 @@ fn look_back_gradient(shape: &NetShape, batch: &Batch, by_seen: &[f32], features
 }
 
 /// Inputs of head `c`: the state, then the residuals of the channels coded before.
-fn join(shape: &NetShape, batch: &Batch, state: &[f32], width: usize, c: usize) -> Vec<f32> {
+fn join<'a>(shape: &NetShape, batch: &Batch, state: &'a [f32], width: usize, c: usize) -> Cow<'a, [f32]> {
+    if c == 0 {
+        return Cow::Borrowed(state);
+    }
     let mut seen = Vec::with_capacity(batch.here.len() * (width + c));
     for (row, &here) in state.chunks_exact(width).zip(&batch.here) {
         seen.extend_from_slice(row);
         seen.extend_from_slice(&batch.residuals[here as usize * shape.channels..][..c]);
     }
-    seen
+    Cow::Owned(seen)
 }
 
 /// Rounds weights of shape `[inputs, outputs]` to whole steps, as [`crate::quantise::quantise`] does.

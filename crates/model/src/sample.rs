@@ -66,20 +66,20 @@ impl Sampler {
         &self.shape
     }
 
-    /// Gathers patches into one batch.
+    /// Gathers patches into one batch, on all threads.
     #[must_use]
     pub fn gather<S: Sample>(&self, planes: &[Plane<S>], patches: &[Patch]) -> Batch {
-        let parts: Vec<Batch> = patches.par_iter().map(|patch| self.patch(&planes[patch.image], patch)).collect();
-        let around: usize = parts.iter().map(|part| part.residuals.len() / self.shape.channels).sum();
+        let parts: Vec<Batch> = patches.par_iter().map(|patch| self.gather_one_by_one(planes, std::slice::from_ref(patch))).collect();
+        let rows = |batch: &Batch| (batch.residuals.len() / self.shape.channels) as i32;
+        let around: i32 = parts.iter().map(rows).sum();
         let mut all = Batch::default();
         let mut first = 0;
         for part in parts {
-            let rows = (part.residuals.len() / self.shape.channels) as i32;
+            let rows = rows(&part);
             all.windows.extend(part.windows);
             all.residuals.extend(part.residuals);
             all.here.extend(part.here.iter().map(|row| row + first));
-            // -1 means outside the image: the row of zeros after the last.
-            all.near.extend(part.near.iter().map(|&row| if row < 0 { around as i32 } else { row + first }));
+            all.near.extend(part.near.iter().map(|&row| if row == rows { around } else { row + first }));
             all.samples.extend(part.samples);
             all.references.extend(part.references);
             all.spikes.extend(part.spikes);
@@ -88,21 +88,29 @@ impl Sampler {
         all
     }
 
-    /// One patch, with the pixels around it that the second stage looks at.
-    fn patch<S: Sample>(&self, plane: &Plane<S>, patch: &Patch) -> Batch {
+    /// The same on this thread alone.
+    pub(crate) fn gather_one_by_one<S: Sample>(&self, planes: &[Plane<S>], patches: &[Patch]) -> Batch {
+        let mut all = Batch::default();
+        patches.iter().for_each(|patch| self.add(&planes[patch.image], patch, &mut all));
+        // What is outside the image is the row of zeros after the last.
+        let around = (all.residuals.len() / self.shape.channels) as i32;
+        all.near.iter_mut().filter(|row| **row < 0).for_each(|row| *row = around);
+        all
+    }
+
+    /// Adds a patch, with the pixels around it that the second stage looks at; -1 stands for what is near, but outside the image.
+    fn add<S: Sample>(&self, plane: &Plane<S>, patch: &Patch, out: &mut Batch) {
         let (channels, inputs) = (self.shape.channels, self.shape.inputs());
         let halo = usize::from(!self.shape.second.is_empty());
         let (top, left) = (patch.y.saturating_sub(halo), patch.x.saturating_sub(halo));
         let right = (patch.x + patch.width + halo).min(plane.shape().1);
         let (rows, columns) = (patch.y + patch.height - top, right - left);
-        let row_of = |y: usize, x: usize| ((y - top) * columns + x - left) as i32;
+        let first = out.residuals.len() / channels;
+        let row_of = |y: usize, x: usize| (first + (y - top) * columns + x - left) as i32;
         let unit = steps_a_value(plane.alphabet());
-        let mut out = Batch {
-            windows: Vec::with_capacity(rows * columns * inputs),
-            residuals: Vec::with_capacity(rows * columns * channels),
-            here: Vec::with_capacity(patch.height * patch.width),
-            ..Batch::default()
-        };
+        out.windows.reserve(rows * columns * inputs);
+        out.residuals.reserve(rows * columns * channels);
+        out.here.reserve(patch.height * patch.width);
         let mut window = vec![0i16; inputs];
         for y in top..top + rows {
             for x in left..right {
@@ -129,7 +137,6 @@ impl Sampler {
                 }
             }
         }
-        out
     }
 
     /// What the means of channel `c` are relative to, as a plane's value.
