@@ -295,6 +295,49 @@ fn the_facade_answers_alike_and_leaves_nothing() {
     }
 }
 
+/// The facade knows files that are cut, which blocks do not: whatever an index says of them, the answer is an allowed one, and files are made of sound parts.
+#[test]
+fn an_index_that_lies_about_cut_files_is_answered() {
+    let _guard = among_others();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/v1.9_array");
+    let sections = Sections::of(&fs::read(golden.join("archive.kolmo")).expect("the golden archive"));
+    let array = fs::read(golden.join("files/set/train.npy")).expect("the array");
+    let frames: BTreeSet<&[u8]> = array[128..].chunks(23 * 23).collect();
+    let right = |kind| matches!(kind, ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Unsupported | ErrorKind::LimitExceeded);
+    let options = ExpandOptions { limits: LIMITS, threads: 1, ..ExpandOptions::default() };
+    let places = sections.index.len() + sections.recipes.len();
+    let expanded = (0..places * 3).into_par_iter().filter(|trial| {
+        let (at, value) = (trial / 3, [1, 0x80, 0xff][trial % 3]);
+        let mut forged = sections.clone();
+        match at.checked_sub(forged.index.len()) {
+            None => forged.index[at] ^= value,
+            Some(at) => forged.recipes[at] ^= value,
+        }
+        let room = Room::new();
+        let (archive, output) = (room.at("x.kolmo"), room.at("out"));
+        fs::write(&archive, forged.archive()).expect("an archive");
+        for result in [kolmo::list(&archive, &LIMITS).err(), kolmo::tensors(&archive, None, &LIMITS).err()] {
+            assert!(result.is_none_or(|error| right(error.kind())), "byte {at} xor {value}");
+        }
+        let verified = kolmo::verify(&archive, Some(&golden.join("files")), &options, &mut Silent).err();
+        assert!(verified.is_none_or(|error| right(error.kind()) || error.kind() == ErrorKind::Io), "byte {at} xor {value}");
+        match kolmo::expand(&archive, &output, &options, &mut Silent) {
+            Ok(_) => {
+                let files = corpus::room::files(&output);
+                let whole = files.values().filter(|file| file.len() >= array.len());
+                assert!(whole.flat_map(|file| file[128..].chunks(23 * 23)).all(|frame| frames.contains(frame)), "byte {at} xor {value}");
+                true
+            }
+            Err(error) => {
+                assert!(right(error.kind()) && !output.exists(), "byte {at} xor {value}: {error:?}");
+                false
+            }
+        }
+    });
+    let expanded = expanded.count();
+    assert!(expanded < places, "{expanded} of {} lies were taken for true", places * 3);
+}
+
 #[test]
 fn each_finding_stays_found() {
     let _guard = among_others();

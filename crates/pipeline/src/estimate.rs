@@ -36,6 +36,11 @@ fn from_nothing(bits: f64, is_deep: bool) -> f64 {
     if is_deep { 0.98 } else { (0.83 + 0.035 * bits).min(0.985) }
 }
 
+/// The second of them likewise, a line through emoji_noto64 (0.7 bits, of which training takes off a twelfth) and two sets of photographs.
+fn from_prior(bits: f64) -> f64 {
+    (0.91 + 0.021 * bits).min(FROM_PRIOR)
+}
+
 /// zstd's level for the sample: quick, and within some per cent of the dense one.
 const QUICK: i32 = 3;
 
@@ -118,7 +123,7 @@ pub(crate) struct Outlook {
 pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way: Way, quick: bool, crew: &Crew<'_>) -> Result<Outlook, Error> {
     let Chosen { program, summary, judged, .. } = chosen;
     let candidate = summary.candidates.iter().find(|candidate| candidate.chosen);
-    let from_prior = candidate.is_some_and(|candidate| candidate.way.starts_with(FROM_BUILT_IN));
+    let is_from_prior = candidate.is_some_and(|candidate| candidate.way.starts_with(FROM_BUILT_IN));
     // Images may have come and gone since a kind was judged.
     let (method, bytes) = match judged.filter(|_| group.kind == 0 && !quick) {
         Some(judged) => judged,
@@ -127,12 +132,13 @@ pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way
             rating.judged(program, rating.direct_bytes(program)?, way)
         })?,
     };
+    let bits = ratio(8.0 * bytes as f64, dataset.subpixels(&group.items)?);
     let grows = match summary.steps {
         0 => 1.0,
-        _ if from_prior => FROM_PRIOR,
         // Looks at the same images are compared with each other.
-        _ if quick => FROM_NOTHING,
-        _ => from_nothing(ratio(8.0 * bytes as f64, dataset.subpixels(&group.items)?), group.layout.bit_depth > 8),
+        _ if quick => [FROM_NOTHING, FROM_PRIOR][usize::from(is_from_prior)],
+        _ if is_from_prior => from_prior(bits),
+        _ => from_nothing(bits, group.layout.bit_depth > 8),
     };
     let program_bytes = code_program(program, summary).bytes.len() as u64;
     summary.kept = true;
@@ -142,12 +148,14 @@ pub(crate) fn outlook(dataset: &Dataset, group: &Group, chosen: &mut Chosen, way
 
 #[cfg(test)]
 mod tests {
-    use super::from_nothing;
+    use super::{FROM_PRIOR, from_nothing, from_prior};
 
     #[test]
     fn noise_gains_least_by_longer_training() {
         let by_bits = [0.1, 0.7, 1.7, 3.2, 4.5, 7.9].map(|bits| from_nothing(bits, false));
         assert!(by_bits.is_sorted() && by_bits[0] > 0.8 && by_bits[5] < 1.0, "{by_bits:?}");
         assert!(from_nothing(2.0, true) > from_nothing(2.0, false));
+        let by_bits = [0.1, 0.7, 2.0, 3.4, 7.9].map(from_prior);
+        assert!(by_bits.is_sorted() && by_bits[0] > 0.9 && by_bits[3..] == [FROM_PRIOR; 2], "{by_bits:?}");
     }
 }
