@@ -8,7 +8,7 @@ use kolmo_codec::container::{BlockCoding, Content, Index};
 use kolmo_codec::general::GeneralMethod;
 use kolmo_codec::limits::Limits;
 use kolmo_data::tensor::{self, Element, Tensor};
-use kolmo_verify::item::ItemBytes;
+use kolmo_verify::item::{CutFiles, ItemBytes};
 
 use crate::base;
 use crate::error::Error;
@@ -38,10 +38,11 @@ pub fn tensors(archive: &Path, base: Option<&Path>, limits: &Limits) -> Result<V
     let base = base.as_ref().map(|base| base as &dyn Base);
     let contents = reader.contents();
     let index = contents.index();
+    let cut_files = CutFiles::new(&reader, limits)?;
     let mut all = Vec::new();
     for number in 0..index.items.len() as u32 {
         if may_hold_tensors(index, number)
-            && let Some(bytes) = ItemBytes::new(&mut reader, number, limits)?
+            && let Some(bytes) = ItemBytes::new(&mut reader, number, &cut_files)
         {
             let mut bytes = bytes.with_base(base);
             let path = index.file_path(number).unwrap_or_default();
@@ -65,7 +66,8 @@ pub fn expand_tensor(archive: &Path, name: &str, output: &Path, options: &Expand
     let split = |path: &str| Some(name.strip_prefix(path)?.strip_prefix(BETWEEN)?.to_owned());
     let (number, wanted) = (0..index.items.len() as u32).find_map(|number| Some((number, split(index.file_path(number)?)?))).ok_or_else(nothing)?;
     let base = base::if_given(archive, &mut reader, options.base.as_deref())?;
-    let mut bytes = ItemBytes::new(&mut reader, number, &options.limits)?.ok_or_else(nothing)?.with_base(base.as_ref().map(|base| base as &dyn Base));
+    let cut_files = CutFiles::new(&reader, &options.limits)?;
+    let mut bytes = ItemBytes::new(&mut reader, number, &cut_files).ok_or_else(nothing)?.with_base(base.as_ref().map(|base| base as &dyn Base));
     let tensor = declared(archive, &mut bytes)?.into_iter().find(|tensor| tensor.name == wanted).ok_or_else(nothing)?;
 
     let mut out = Output::create(output, options.force)?;

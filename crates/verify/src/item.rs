@@ -12,11 +12,32 @@ use crate::Error;
 use crate::expand::{Expanded, one, programs};
 use crate::places::Places;
 
+/// What reading files that are cut needs: where their items lie, and the Programs of their images. Nothing where no file is cut.
+#[derive(Debug, Default)]
+pub struct CutFiles {
+    places: Places,
+    programs: Vec<(Layout, Program)>,
+}
+
+impl CutFiles {
+    /// Those of an open archive.
+    ///
+    /// # Errors
+    /// Those of [`Places::new`] and of [`programs`].
+    pub fn new<R>(reader: &Reader<R>, limits: &Limits) -> Result<Self, Error> {
+        if reader.index().cuts.all().is_empty() {
+            return Ok(Self::default());
+        }
+        let mut budget = reader.budget();
+        Ok(Self { places: Places::new(reader, &mut budget)?, programs: programs(reader, limits, &mut budget)? })
+    }
+}
+
 /// The bytes of a file that is kept the general way, or is cut. Holds one block at a time.
 #[derive(Debug)]
 pub struct ItemBytes<'a, R> {
     reader: &'a mut Reader<R>,
-    source: Source,
+    source: Source<'a>,
     bytes: u64,
     position: u64,
     /// The parts of one block.
@@ -27,37 +48,31 @@ pub struct ItemBytes<'a, R> {
 
 /// Where the bytes come from.
 #[derive(Debug)]
-enum Source {
+enum Source<'a> {
     /// An item that begins in this block.
     General { item: u32, block: u32 },
-    /// The items of a file that is cut, of this number among them, and the Programs of its images.
-    Cut { file: usize, places: Places, programs: Vec<(Layout, Program)> },
+    /// The items of a file that is cut, of this number among all that are.
+    Cut { file: usize, files: &'a CutFiles },
 }
 
 impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
     /// Item number `item`, or the one it is a copy of; all of the file that it is a part of, if that is cut. `None` if it is an image that is a file, or there is
     /// no such item.
-    ///
-    /// # Errors
-    /// Those of the Programs and the index, where a file is cut.
-    pub fn new(reader: &'a mut Reader<R>, item: u32, limits: &Limits) -> Result<Option<Self>, Error> {
+    pub fn new(reader: &'a mut Reader<R>, item: u32, files: &'a CutFiles) -> Option<Self> {
         if let Some(file) = reader.index().cuts.position(item) {
-            let mut budget = reader.budget();
-            let places = Places::new(reader, &mut budget)?;
-            let programs = programs(reader, limits, &mut budget)?;
-            let bytes = places.file_bytes(file).unwrap_or(0);
-            return Ok(Some(Self::of(reader, Source::Cut { file, places, programs }, bytes)));
+            let bytes = files.places.file_bytes(file)?;
+            return Some(Self::of(reader, Source::Cut { file, files }, bytes));
         }
         let content = |number: u32| usize::try_from(number).ok().and_then(|number| reader.index().items.content(number));
-        let item = match content(item) {
-            Some(Content::Copy { of }) => of,
+        let item = match content(item)? {
+            Content::Copy { of } => of,
             _ => item,
         };
-        let Some(Content::General { block, bytes }) = content(item) else { return Ok(None) };
-        Ok(Some(Self::of(reader, Source::General { item, block }, bytes)))
+        let Content::General { block, bytes } = content(item)? else { return None };
+        Some(Self::of(reader, Source::General { item, block }, bytes))
     }
 
-    const fn of(reader: &'a mut Reader<R>, source: Source, bytes: u64) -> Self {
+    const fn of(reader: &'a mut Reader<R>, source: Source<'a>, bytes: u64) -> Self {
         Self { reader, source, bytes, position: 0, held: Vec::new(), failure: None, base: None }
     }
 
@@ -89,8 +104,8 @@ impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
     fn place(&self) -> Option<(u32, u64, u32)> {
         match &self.source {
             Source::General { item, block } => Some((*item, 0, *block)),
-            Source::Cut { file, places, .. } => {
-                let (item, begin) = places.at(self.reader, *file, self.position)?;
+            Source::Cut { file, files } => {
+                let (item, begin) = files.places.at(self.reader, *file, self.position)?;
                 let content = |number: u32| self.reader.index().items.content(usize::try_from(number).ok()?);
                 let (item, content) = match content(item)? {
                     Content::Copy { of } => (of, content(of)?),
@@ -110,7 +125,7 @@ impl<'a, R: Read + Seek + Sync> ItemBytes<'a, R> {
         let (_, begin, block) = self.place().ok_or(lost)?;
         let piece = self.position.saturating_sub(begin).checked_div(PIECE_BYTES).unwrap_or(0);
         let piece = u32::try_from(piece).unwrap_or(u32::MAX);
-        let programs = if let Source::Cut { programs, .. } = &self.source { programs.as_slice() } else { &[] };
+        let programs = if let Source::Cut { files, .. } = self.source { files.programs.as_slice() } else { &[] };
         self.held = one(self.reader, block.saturating_add(piece), programs, self.base)?;
         Ok(())
     }
@@ -186,21 +201,22 @@ mod tests {
         items.push(Item { path: "d".into(), content: Content::Copy { of: 1 } });
         let (archive, _) = writer.finish(items, &RecipeBook::default(), 0).unwrap();
         let mut reader = Reader::open(archive, &Limits::default()).unwrap();
+        let none = CutFiles::new(&reader, &Limits::default()).unwrap();
         for item in [1, 3] {
-            let mut bytes = ItemBytes::new(&mut reader, item, &Limits::default()).unwrap().unwrap();
+            let mut bytes = ItemBytes::new(&mut reader, item, &none).unwrap();
             let mut text = String::new();
             bytes.read_to_string(&mut text).unwrap();
             assert_eq!((text.as_str(), bytes.len()), ("world", 5));
             bytes.seek(SeekFrom::End(-2)).unwrap();
             assert_eq!(bytes.read(&mut [0; 9]).unwrap(), 2);
         }
-        let mut bytes = ItemBytes::new(&mut reader, 2, &Limits::default()).unwrap().unwrap();
+        let mut bytes = ItemBytes::new(&mut reader, 2, &none).unwrap();
         bytes.seek(SeekFrom::Start(PIECE_BYTES - 3)).unwrap();
         let mut rest = Vec::new();
         bytes.read_to_end(&mut rest).unwrap();
         assert_eq!(rest, vec![7; 1003]);
         assert!(bytes.seek(SeekFrom::Current(-1_000_000_000)).is_err());
-        assert!(ItemBytes::new(&mut reader, 9, &Limits::default()).unwrap().is_none());
+        assert!(ItemBytes::new(&mut reader, 9, &none).is_none());
     }
 
     #[test]
@@ -210,7 +226,8 @@ mod tests {
         let items = vec![Item { path: "a".into(), content: Content::General { block, bytes: 5 } }];
         let (archive, _) = writer.finish(items, &RecipeBook::default(), 0).unwrap();
         let mut reader = Reader::open(archive, &Limits::default()).unwrap();
-        let mut bytes = ItemBytes::new(&mut reader, 0, &Limits::default()).unwrap().unwrap();
+        let none = CutFiles::new(&reader, &Limits::default()).unwrap();
+        let mut bytes = ItemBytes::new(&mut reader, 0, &none).unwrap();
         assert!(bytes.read(&mut [0; 5]).is_err());
         assert_eq!(bytes.take_failure().map(|error| error.kind()), Some(crate::ErrorKind::Corrupt));
     }
