@@ -101,7 +101,7 @@ impl Dataset {
         let bytes = origin.read_all()?;
         let opened = if of_bytes(&bytes) != self.items.get(number)?.file_digest {
             None
-        } else if let Some(frame) = origin.section.and_then(|section| section.frame) {
+        } else if let Some(frame) = origin.frame() {
             frame.open(&bytes).map(|(image, _)| image)
         } else {
             match open::open_named(&path, &bytes, self.fidelity, &OpenLimits::default()) {

@@ -130,7 +130,7 @@ pub fn list(archive: &Path, limits: &Limits) -> Result<Vec<ItemSummary>, Error> 
 /// A file that is cut: what its images are, and how many.
 fn cut_file<R>(reader: &Reader<R>, places: &Places, cut: Cut) -> ItemSummary {
     let index = reader.index();
-    let (mut images, mut shape) = (0u64, String::new());
+    let (mut images, mut last) = (0u64, None);
     for item in cut.first..cut.end() {
         let content = index.items.content(original(index, item as usize));
         if let Some(Content::Image { block, height, width, .. }) = content
@@ -138,14 +138,14 @@ fn cut_file<R>(reader: &Reader<R>, places: &Places, cut: Cut) -> ItemSummary {
         {
             let layout = reader.programs().get(program as usize).map_or("", |program| program.layout);
             images += 1;
-            shape = format!("{images} x {layout} {width}x{height}");
+            last = Some((layout, width, height));
         }
     }
     ItemSummary {
         path: index.file_path(cut.first).unwrap_or_default().to_owned(),
         file_bytes: places.of(reader, cut.first).map(|place| place.file_bytes),
         method: if images > 0 { "program".into() } else { "general".into() },
-        shape,
+        shape: last.map_or_else(String::new, |(layout, width, height)| format!("{images} x {layout} {width}x{height}")),
         coded_bytes: None,
     }
 }

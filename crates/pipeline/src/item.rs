@@ -80,7 +80,7 @@ pub(crate) struct Found {
 
 /// Reads what lies at `origin`, `path` in the archive and of `listed_bytes` when it was listed.
 pub(crate) fn read(origin: &Origin, path: &str, listed_bytes: u64, fidelity: Fidelity) -> Result<Found, Error> {
-    if let Some(frame) = origin.section.and_then(|section| section.frame) {
+    if let Some(frame) = origin.frame() {
         return read_frame(origin, &frame);
     }
     let whole = if listed_bytes > PIECE_BYTES { may_be_image(origin)? && listed_bytes <= MAX_OPEN_BYTES } else { true };

@@ -49,6 +49,11 @@ impl Origin {
         Self { file, section: None }
     }
 
+    /// The image that it is, if it is one of those of a file.
+    pub(crate) fn frame(&self) -> Option<Frame> {
+        self.section.and_then(|section| section.frame)
+    }
+
     /// Up to `most` bytes from `start` on.
     pub(crate) fn read(&self, start: u64, most: u64) -> Result<Vec<u8>, Error> {
         let failed = || Error::io("read", &self.file);

@@ -145,19 +145,19 @@ impl Staging {
         use std::io::{Seek as _, SeekFrom, Write as _};
         let shown = self.target.join(path);
         let failed = || Error::io("write", &shown);
-        let mut out = match self.part_of.take().filter(|(last, _)| last == path) {
-            Some((_, out)) => out,
+        let (name, mut out) = match self.part_of.take().filter(|(last, _)| last == path) {
+            Some(held) => held,
             None => {
                 let file = kolmo_verify::paths::below(&self.aside.path().join("files"), path)?;
                 if file.symlink_metadata().is_err() {
                     self.prepare(path, &file).map_err(failed())?;
                 }
-                File::options().write(true).create(true).truncate(false).open(&file).map_err(failed())?
+                (path.to_owned(), File::options().write(true).create(true).truncate(false).open(&file).map_err(failed())?)
             }
         };
         out.seek(SeekFrom::Start(offset)).map_err(failed())?;
         out.write_all(bytes).map_err(failed())?;
-        self.part_of = Some((path.to_owned(), out));
+        self.part_of = Some((name, out));
         Ok(())
     }
 
