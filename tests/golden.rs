@@ -155,7 +155,7 @@ fn what_must_be_refused_is_refused_as_ever() {
 }
 
 #[test]
-fn paths_that_lead_astray_and_programs_that_cannot_be_are_refused() {
+fn what_is_made_anew_each_time_is_refused() {
     let room = Room::new();
     let mut wrong = Vec::new();
     for (name, kind, says, bytes) in [paths(), made()].concat() {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use corpus::archive::{Sound, of_images, of_jpegs, of_numbers, outcomes, read, small, small_by};
 use corpus::file::pnm;
-use corpus::forge::{Column, Columns, Sections, blocks_of, resealed, run, varint};
+use corpus::forge::{Column, Columns, Sections, blocks_of, only_zeros, resealed, run, varint};
 use corpus::picture::{Noise, texture};
 use corpus::program::by_hand;
 use corpus::room::{Room, learning};
@@ -391,20 +391,7 @@ fn bombs() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         resealed(&bytes).expect("the other lengths still fit")
     };
     let images = |widths: &'static [(u64, u64)]| forged(|sections, columns| only_images(sections, columns, widths));
-    let of_zeros = forged(|sections, columns| {
-        let (_, bomb) = kolmo_codec::general::encode_at(&vec![0; 1 << 26], 1).expect("zstd has memory");
-        columns.numbers[0..2].copy_from_slice(&[1, 1]);
-        columns.set_names(&[b"zeros"]);
-        columns.set(Column::Copies, run(0, 1));
-        columns.set(Column::ItemBlocks, run(0, 1));
-        [Column::CopyTargets, Column::Heights, Column::Widths, Column::ItemRecipes].into_iter().for_each(|column| columns.set(column, vec![]));
-        columns.set(Column::ItemSizes, varint(1 << 26));
-        columns.set(Column::BlockPrograms, run(0, 1));
-        columns.set(Column::BlockMethods, run(1, 1));
-        columns.set(Column::BlockSizes, varint(bomb.len() as u64));
-        columns.digests.truncate(16);
-        sections.blocks = bomb;
-    });
+    let of_zeros = forged(only_zeros);
     let endless = forged(|_, columns| {
         columns.set(Column::Heights, run(u32::MAX.into(), 2));
         columns.set(Column::Widths, run(u32::MAX.into(), 2));

@@ -176,6 +176,22 @@ impl Columns {
     }
 }
 
+/// 64 MiB of zeros, as zstd has them, in the place of all that an archive holds.
+pub(crate) fn only_zeros(sections: &mut Sections, columns: &mut Columns) {
+    let (_, bomb) = general::encode_at(&vec![0; 1 << 26], 1).expect("zstd has memory");
+    columns.numbers[..2].copy_from_slice(&[1, 1]);
+    columns.set_names(&[b"zeros"]);
+    columns.set(Column::Copies, run(0, 1));
+    columns.set(Column::ItemBlocks, run(0, 1));
+    [Column::CopyTargets, Column::Heights, Column::Widths, Column::ItemRecipes].into_iter().for_each(|column| columns.set(column, vec![]));
+    columns.set(Column::ItemSizes, varint(1 << 26));
+    columns.set(Column::BlockPrograms, run(0, 1));
+    columns.set(Column::BlockMethods, run(1, 1));
+    columns.set(Column::BlockSizes, varint(bomb.len() as u64));
+    columns.digests.truncate(16);
+    sections.blocks = bomb;
+}
+
 fn read_varint(rest: &mut &[u8]) -> u64 {
     let (mut number, mut shift) = (0, 0);
     loop {

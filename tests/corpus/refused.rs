@@ -7,7 +7,7 @@ use kolmo_codec::general;
 use kolmo_codec::program::{Dense, Program};
 
 use crate::corpus::archive::small;
-use crate::corpus::forge::{Column, Columns, Sections, resealed, run, varint};
+use crate::corpus::forge::{Column, Columns, Sections, only_zeros, resealed, run, varint};
 use crate::corpus::program::{by_hand, coded, placed};
 
 /// What they are read under: enough for every honest archive of this size.
@@ -98,7 +98,8 @@ pub(crate) fn refused() -> Vec<Refused> {
 
 /// All that are made anew each time: what is wrong with them takes more bytes, or stands in the Program, whose kinds get more.
 pub(crate) fn made() -> Vec<Refused> {
-    [vec![bomb()], programs(), placed_programs(), cut_files()].concat()
+    let bomb = ("zstd_bomb.kolmo", LimitExceeded, "general block needs more than the limit", forged(only_zeros));
+    [vec![bomb], programs(), placed_programs(), cut_files()].concat()
 }
 
 fn frames() -> Vec<Refused> {
@@ -145,25 +146,6 @@ fn sections() -> Vec<Refused> {
         ("block_digest_of_another.kolmo", Corrupt, "its digest differs", forged(|_, columns| columns.digests.rotate_left(16))),
         ("payload_swapped_for_zeros.kolmo", Corrupt, "a/1.png", forged(|sections, _| sections.blocks[..8].fill(0))),
     ]
-}
-
-/// 64 MiB of zeros, as zstd has them.
-fn bomb() -> Refused {
-    let bytes = forged(|sections, columns| {
-        let (_, bomb) = general::encode_at(&vec![0; 1 << 26], 1).expect("zstd has memory");
-        columns.numbers[..2].copy_from_slice(&[1, 1]);
-        columns.set_names(&[b"zeros"]);
-        columns.set(Column::Copies, run(0, 1));
-        columns.set(Column::ItemBlocks, run(0, 1));
-        [Column::CopyTargets, Column::Heights, Column::Widths, Column::ItemRecipes].into_iter().for_each(|column| columns.set(column, vec![]));
-        columns.set(Column::ItemSizes, varint(1 << 26));
-        columns.set(Column::BlockPrograms, run(0, 1));
-        columns.set(Column::BlockMethods, run(1, 1));
-        columns.set(Column::BlockSizes, varint(bomb.len() as u64));
-        columns.digests.truncate(16);
-        sections.blocks = bomb;
-    });
-    ("zstd_bomb.kolmo", LimitExceeded, "general block needs more than the limit", bytes)
 }
 
 fn indices() -> Vec<Refused> {
